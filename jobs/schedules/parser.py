@@ -1,0 +1,96 @@
+"""From text to schedule."""
+
+import re
+from datetime import tzinfo
+from functools import lru_cache, partial
+from zoneinfo import ZoneInfo
+
+from jobs.schedules.at import AtFires, instant_of, read_moment, write_moment
+from jobs.schedules.clock_changes import clock_of
+from jobs.schedules.cron import CronFires
+from jobs.schedules.cron_text import read_cron
+from jobs.schedules.describe import describe_at, describe_cron, describe_every
+from jobs.schedules.errors import ScheduleError
+from jobs.schedules.every import EveryFires, read_period, write_period
+from jobs.schedules.schedule import Schedule
+
+MAX_LENGTH = 200
+
+MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+_HASHED = re.compile(r"\bH\b", re.IGNORECASE)
+
+
+def parse(text: str, timezone: str | tzinfo, *, key: str = "") -> Schedule:
+    """The schedule of a text in a time zone (an IANA name or a tzinfo).
+
+    `key` is the stable identity that `H` hashes, such as the job's name. ScheduleError, a ValueError, tells
+    which part is wrong and what is allowed there. Results are cached.
+    """
+    if not isinstance(text, str):
+        raise ScheduleError(f"schedule: must be text, not {type(text).__name__}")
+    return _parse(text, timezone, key if _HASHED.search(text) else "")
+
+
+@lru_cache(maxsize=8192)
+def _parse(text: str, timezone: str | tzinfo, key: str) -> Schedule:
+    zone = _zone(timezone)
+    words = _words(text)
+    if not words[0].startswith("@"):
+        return _cron(" ".join(words).upper(), words, zone, key)
+    name, rest = words[0].lower(), " ".join(words[1:])
+    if name == "@every":
+        return _every(rest, zone)
+    if name == "@at":
+        return _at(rest, zone)
+    if name in MACROS and not rest:
+        return _cron(name, MACROS[name].split(), zone, key)
+    raise ScheduleError(
+        f"schedule: '{text.strip()}' is not known; allowed with @ are {' '.join(MACROS)}, "
+        "@every 1h30m and @at 2027-01-01T09:00"
+    )
+
+
+def _words(text: str) -> list[str]:
+    if len(text) > MAX_LENGTH:
+        raise ScheduleError(f"schedule: {len(text)} characters are too many; allowed are {MAX_LENGTH}")
+    for character in text:
+        if not (" " <= character <= "~" or character in "\t\r\n"):
+            raise ScheduleError(f"schedule: {character!a} is not allowed; write it in plain ASCII characters")
+    if words := text.split():
+        return words
+    raise ScheduleError("schedule: is empty; write five fields such as 0 2 * * *, or @daily")
+
+
+def _zone(timezone: str | tzinfo) -> tzinfo:
+    if isinstance(timezone, tzinfo):
+        return timezone
+    try:
+        return ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise ScheduleError(f"time zone: {timezone!r} is not known; write a name such as Europe/Riga") from error
+
+
+def _cron(text: str, words: list[str], zone: tzinfo, key: str) -> Schedule:
+    cron = read_cron(words, key)
+    fires = CronFires(cron.walls, clock_of(zone), cron.follows_clock)
+    return Schedule(text, zone, key, fires, partial(describe_cron, cron))
+
+
+def _every(rest: str, zone: tzinfo) -> Schedule:
+    period = read_period(rest)
+    return Schedule(f"@every {write_period(period)}", zone, "", EveryFires(period), partial(describe_every, period))
+
+
+def _at(rest: str, zone: tzinfo) -> Schedule:
+    moment = read_moment(rest)
+    fires = AtFires(instant_of(moment, clock_of(zone)))
+    return Schedule(f"@at {write_moment(moment)}", zone, "", fires, partial(describe_at, moment))
