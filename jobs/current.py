@@ -1,0 +1,107 @@
+"""What a task's code sees of the run it is executing: `current_run()`."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from jobs.models import Run
+from jobs.querysets import RunQuerySet
+from jobs.states import State
+from jobs.transitions import Claim, Ticket
+
+THROTTLE = 1.0
+"""Seconds between two questions to, or two writes of progress into, the run's row."""
+
+
+class CurrentRun:
+    """No run: what `current_run()` answers outside of one, so that a task stays an ordinary task."""
+
+    id: UUID | None = None
+    job: str = ""
+    scheduled_for: datetime | None = None
+    attempt: int = 0
+
+    def __bool__(self) -> bool:
+        return self.id is not None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run has been cancelled or taken away, so the task should stop. Asks at most once a second."""
+        return False
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Show how far the run is: `fraction` from 0 to 1. Written at most once a second, and at 1 in any case."""
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"progress: {fraction!r} is not between 0 and 1")
+
+
+@dataclass(slots=True)
+class _Executing(CurrentRun):
+    claim: Claim
+    id: UUID | None = field(init=False)
+    job: str = field(init=False)
+    scheduled_for: datetime | None = field(init=False)
+    attempt: int = field(init=False)
+    _asked_at: float = field(default=float("-inf"), init=False)
+    _wrote_at: float = field(default=float("-inf"), init=False)
+    _gone: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.id = self.claim.ticket.run_id
+        self.job = self.claim.job_name
+        self.scheduled_for = self.claim.scheduled_for
+        self.attempt = self.claim.ticket.attempt
+
+    @property
+    def cancelled(self) -> bool:
+        now = time.monotonic()
+        if not self._gone and now - self._asked_at >= THROTTLE:
+            self._asked_at = now
+            self._gone = not self._mine().exists()
+        return self._gone
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        CurrentRun.progress(self, fraction, message)
+        now = time.monotonic()
+        # Inside the task's own transaction the write would stay unseen and keep the run's row locked until its end.
+        if connection.in_atomic_block or (fraction < 1 and now - self._wrote_at < THROTTLE):
+            return
+        self._wrote_at = now
+        message = message.replace("\x00", "").encode("utf-8", "replace").decode()[:255]
+        self._gone = self._mine().update(progress=fraction, progress_message=message) == 0
+
+    def _mine(self) -> RunQuerySet:
+        return Run.objects.filter(pk=self.claim.ticket.run_id, attempt=self.attempt, state=State.RUNNING)
+
+
+_NONE = CurrentRun()
+_executed_here: set[Ticket] = set()
+_current: ContextVar[CurrentRun] = ContextVar("carillon_current_run", default=_NONE)
+
+
+def current_run() -> CurrentRun:
+    """The run that the calling code is part of; a harmless stand-in, which is false, outside of one."""
+    return _current.get()
+
+
+@contextmanager
+def executing(claim: Claim) -> Iterator[None]:
+    """Make `claim` the current run for the code inside."""
+    token = _current.set(_Executing(claim))
+    _executed_here.add(claim.ticket)
+    try:
+        yield
+    finally:
+        _executed_here.discard(claim.ticket)
+        _current.reset(token)
+
+
+def is_executing() -> bool:
+    """Whether any thread of this process executes a run."""
+    return bool(_executed_here)

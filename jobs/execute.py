@@ -1,0 +1,39 @@
+"""Execute: claim a run, let its task run, write what came of it. One frame, so nothing falls between the steps."""
+
+import logging
+from collections.abc import Callable
+
+from jobs.conf import conf
+from jobs.current import executing
+from jobs.database import clean_connection, persist
+from jobs.finish import Conclusion, finish
+from jobs.policies.outcomes import Outcome
+from jobs.transitions import Claim, Claimant, Moment, Ticket, claim
+
+logger = logging.getLogger(__name__)
+
+CLAIM_PATIENCE = 10.0
+"""Seconds a claim waits for the database. A claim given up leaves the run queued, and rescue sends it again."""
+
+
+def execute(
+    ticket: Ticket, task: str, claimant: Claimant, body: Callable[[Claim], Outcome], now: Moment = None
+) -> Conclusion | None:
+    """Claim the run for `task`, call `body`, which never raises, and write its outcome.
+
+    None when the claim was lost: the message was a duplicate, stale, or its run has been cancelled, held or expired.
+    """
+    clean_connection()
+    owned = persist(lambda again: claim(ticket, task, claimant, _beyond(), now=now, again=again), CLAIM_PATIENCE)
+    if owned is None:
+        logger.info("run %s attempt %s is not to be executed here: dropped", ticket.run_id, ticket.attempt)
+        return None
+    with executing(owned):
+        outcome = body(owned)
+    clean_connection()
+    return finish(owned, outcome, now=now)
+
+
+def _beyond() -> float:
+    """Seconds from the soft limit to the run's deadline."""
+    return conf().kill_grace + conf().deadline_margin

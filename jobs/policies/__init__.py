@@ -1,0 +1,1 @@
+"""Decisions as pure functions: facts in, decision out. What they decide is written elsewhere."""

@@ -1,0 +1,63 @@
+"""The questions asked of the tables, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from jobs.states import LIVE, State
+
+if TYPE_CHECKING:
+    from jobs.models import Job, Run
+else:
+    Job = Run = Any
+
+
+class JobQuerySet(QuerySet["Job"]):
+    """Jobs, as the beat asks for them."""
+
+    def update(self, **values: Any) -> int:
+        """As Django's; a change of the fire times marks the jobs for planning, as `Job.save` does."""
+        if set(values) & set(self.model.PLANNING) and "planned" not in values:
+            values |= {"planned": False, "planned_from": Now(), "error": ""}
+        return super().update(**values)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def due(self, now: datetime) -> Self:
+        """Planned jobs with a tick at or before `now`, the longest due first."""
+        return self.filter(planned=True, next_run_at__lte=now).order_by("next_run_at")
+
+    def unplanned(self) -> Self:
+        """Jobs that are new or edited, whose fire times the beat has not worked out yet."""
+        return self.filter(planned=False).order_by("id")
+
+
+class RunQuerySet(QuerySet["Run"]):
+    """Runs, as the flow asks for them."""
+
+    def due(self, now: datetime) -> Self:
+        """Runs that may be sent, the longest due first."""
+        return self.filter(state=State.SCHEDULED, due_at__lte=now).order_by("due_at")
+
+    def overdue(self, now: datetime) -> Self:
+        """Runs with the workers that should have moved on by `now`."""
+        return self.filter(state__in=(State.QUEUED, State.RUNNING), deadline_at__lt=now).order_by("deadline_at")
+
+    def expired(self, now: datetime) -> Self:
+        """Runs that did not start by their start deadline."""
+        waiting = (State.SCHEDULED, State.QUEUED, State.HELD)
+        return self.filter(state__in=waiting, expires_at__isnull=False, expires_at__lt=now).order_by("expires_at")
+
+    def live(self) -> Self:
+        """Runs that have not ended."""
+        return self.filter(state__in=sorted(LIVE))
+
+    def held_by(self, workers: Collection[UUID]) -> Self:
+        """Runs that these workers are executing."""
+        return self.filter(state=State.RUNNING, worker_id__in=workers)

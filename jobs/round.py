@@ -1,0 +1,81 @@
+"""A round of the beat: plan, tick and send until nothing is due, then say when something will be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from django.db import connection
+
+from jobs.dispatch import Publish, dispatch
+from jobs.exceptions import BrokerUnavailable
+from jobs.plan import plan
+from jobs.tick import tick
+
+BUDGET = 1.0
+"""Seconds after which a round that still has work makes way for rescue and the lock, and is taken up again."""
+
+
+@dataclass(slots=True)
+class RoundResult:
+    """What a round did."""
+
+    planned: int = 0
+    fired: int = 0
+    skipped: int = 0
+    missed: int = 0
+    set_aside: int = 0
+    sent: int = 0
+    unfinished: bool = False
+    """Something is still due."""
+    broker_away: BrokerUnavailable | None = None
+
+
+def work(clock: Callable[[], datetime], trusted: Callable[[], bool], publish: Publish) -> RoundResult:
+    """Batch after batch until nothing is due, the budget is spent, or this beat may not go on.
+
+    When the broker is away ticks go on being recorded, and their runs are sent when it is back.
+    """
+    result = RoundResult(unfinished=True)
+    end = monotonic() + BUDGET
+    while result.unfinished and trusted() and monotonic() < end:
+        now = clock()
+        more = _record(now, result)
+        if result.broker_away is None:
+            more = _send(now, publish, result) or more
+        result.unfinished = more
+    return result
+
+
+def _record(now: datetime, result: RoundResult) -> bool:
+    planned, ticked = plan(now), tick(now)
+    result.planned += planned.planned
+    result.fired += ticked.fired
+    result.skipped += ticked.skipped
+    result.missed += ticked.missed
+    result.set_aside += planned.set_aside + ticked.set_aside
+    return planned.more or ticked.more
+
+
+def _send(now: datetime, publish: Publish, result: RoundResult) -> bool:
+    try:
+        sent = dispatch(now, publish)
+    except BrokerUnavailable as error:
+        result.broker_away = error
+        return False
+    result.sent += sent.sent
+    return sent.more
+
+
+_NEXT_DUE = """
+SELECT least((SELECT min(next_run_at) FROM jobs_job WHERE next_run_at > %(now)s),
+             (SELECT min(due_at) FROM jobs_run WHERE state = 'scheduled' AND due_at > %(now)s))
+"""
+
+
+def next_due(now: datetime) -> datetime | None:
+    """The next moment at which a job or a run is due."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_DUE, {"now": now})
+        due: datetime | None = cursor.fetchone()[0]
+        return due

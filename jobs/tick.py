@@ -1,0 +1,80 @@
+"""Tick: give every tick that is due its row, and move each job on to its next."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from jobs import schedules
+from jobs.conf import conf
+from jobs.emit import DueJob, emit
+from jobs.models import Job
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """What one batch did: runs that will be sent, ticks skipped or missed (as ticks, not rows), jobs set aside."""
+
+    fired: int = 0
+    skipped: int = 0
+    missed: int = 0
+    set_aside: int = 0
+    more: bool = False
+
+
+def tick(now: datetime) -> TickResult:
+    """Handle one batch of due jobs in one transaction.
+
+    Rows that another beat has locked are skipped and the ledger's unique key judges the rest, so any number of
+    beats may do this at once. A job that cannot be handled is set aside with its error; the others go on.
+    """
+    limit = conf().batch
+    with transaction.atomic():
+        jobs = list(Job.objects.due(now).select_for_update(skip_locked=True)[:limit])
+        due, broken = _readable(jobs, now)
+        emitted = emit(due, now)
+        _advance(emitted.upcoming)
+        for job, error in (broken | emitted.broken).items():
+            set_aside(job, error)
+    failures = len(broken) + len(emitted.broken)
+    return TickResult(emitted.fired, emitted.skipped, emitted.missed, failures, more=len(jobs) == limit)
+
+
+def _readable(jobs: Iterable[Job], now: datetime) -> tuple[list[DueJob], dict[Job, Exception]]:
+    """The jobs with their schedules read, and those whose row no longer makes sense."""
+    due: list[DueJob] = []
+    broken: dict[Job, Exception] = {}
+    for job in jobs:
+        try:
+            schedule = schedules.parse(job.planned_schedule, job.planned_timezone, key=job.planned_key)
+        except ValueError as error:
+            broken[job] = error
+        else:
+            until = now if job.ends_at is None else min(now, job.ends_at)
+            due.append((job, schedule, job.next_run_at or now, until))
+    return due, broken
+
+
+_ADVANCE = """
+UPDATE jobs_job AS job
+   SET next_run_at = CASE WHEN job.ends_at < next.at THEN NULL ELSE next.at END
+  FROM unnest(%s::bigint[], %s::timestamptz[]) AS next(id, at)
+ WHERE job.id = next.id
+"""
+
+
+def _advance(upcoming: Mapping[int, datetime | None]) -> None:
+    if upcoming:
+        with connection.cursor() as cursor:
+            cursor.execute(_ADVANCE, [list(upcoming), list(upcoming.values())])
+
+
+def set_aside(job: Job, error: Exception) -> None:
+    """Keep a job that cannot be handled from stopping the others: no ticks, and its error on its row, until an edit."""
+    logger.error("job %r is set aside: %s", job.name, error, exc_info=error)
+    text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    Job.objects.filter(pk=job.pk).update(next_run_at=None, planned=True, error=text)

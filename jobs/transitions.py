@@ -1,0 +1,249 @@
+"""The only writer of a run's `state`: every change is one guarded UPDATE that says whether it won.
+
+Each guard names the states the run may come from (a subset of `jobs.states.MOVES`) and, where an attempt acts, its
+number. Losing is normal: somebody else was first. `now` is a moment, or None for the database's own clock at the
+statement, which saves a question on the path of every run.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+from jobs.models import Run
+from jobs.policies.retry import RetryRules
+from jobs.states import LIVE, MOVES, State
+
+Moment = datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Which attempt of which run a message asks for."""
+
+    run_id: UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims: a worker, and the process (or thread) of it that will execute."""
+
+    worker_id: UUID
+    worker_name: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that this process owns until it finishes it, with all that executing it needs."""
+
+    ticket: Ticket
+    claimant: Claimant
+    job_id: int
+    job_name: str
+    scheduled_for: datetime
+    task: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    retries: int
+    rules: RetryRules
+    started_at: datetime
+
+
+def moment(now: Moment) -> Combinable:
+    """`now` as SQL: a value, or the database's clock."""
+    return Now() if now is None else Value(now, output_field=DateTimeField())
+
+
+def later(now: Moment, seconds: float) -> Combinable:
+    """`seconds` after `now`, as SQL."""
+    delta = Value(timedelta(seconds=seconds), output_field=DurationField())
+    return ExpressionWrapper(moment(now) + delta, output_field=DateTimeField())
+
+
+def move(
+    run_id: UUID, target: State, sources: Iterable[State], changes: dict[str, Any], attempt: int | None = None
+) -> bool:
+    """Move one run; True when it was in one of `sources` (and at `attempt`), False when somebody was first."""
+    runs = Run.objects.filter(pk=run_id, state__in=_checked(sources, target))
+    if attempt is not None:
+        runs = runs.filter(attempt=attempt)
+    return runs.update(state=target, **changes) == 1
+
+
+def _checked(sources: Iterable[State], target: State) -> list[State]:
+    allowed = sorted(set(sources))
+    for source in allowed:
+        if target not in MOVES[source]:
+            raise ValueError(f"a run cannot move from {source} to {target}")
+    return allowed
+
+
+_QUEUE = """
+UPDATE jobs_run AS run
+   SET state = 'queued', queued_at = %(now)s, deadline_at = %(now)s + %(patience)s
+  FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) AS sent(id, attempt)
+ WHERE run.id = sent.id AND run.attempt = sent.attempt AND run.state = 'scheduled'
+"""
+
+
+def queue(sent: Sequence[Ticket], now: datetime, patience: float) -> int:
+    """scheduled → queued for the runs whose messages were sent. A run that has started meanwhile stays running."""
+    parameters: dict[str, Any] = {
+        "ids": [str(ticket.run_id) for ticket in sent],
+        "attempts": [ticket.attempt for ticket in sent],
+        "now": now,
+        "patience": timedelta(seconds=patience),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_QUEUE, parameters)
+        return int(cursor.rowcount)
+
+
+# The claim may come before the beat has marked the run queued, hence both states. The worker's row must be alive:
+# a worker that was declared dead starts nothing more. `again` lets a claim whose answer was lost find its own effect.
+_CLAIM = """
+UPDATE jobs_run AS run
+   SET state = 'running', started_at = clock.now, queued_at = coalesce(run.queued_at, clock.now),
+       deadline_at = clock.now + run.timeout * interval '1 second' + %(beyond)s,
+       lateness = coalesce(run.lateness, clock.now - run.scheduled_for),
+       worker_id = worker.id, worker_name = worker.name, pid = %(pid)s, progress = NULL, progress_message = ''
+  FROM jobs_job AS job, jobs_worker AS worker,
+       (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS clock
+ WHERE run.id = %(run_id)s AND run.attempt = %(attempt)s AND run.task = %(task)s AND job.id = run.job_id
+   AND worker.id = %(worker_id)s AND worker.lease_until > clock.now
+   AND (run.expires_at IS NULL OR run.expires_at >= clock.now)
+   AND (run.state IN ('scheduled', 'queued')
+        OR (%(again)s AND run.state = 'running' AND run.worker_id = worker.id AND run.pid = %(pid)s))
+RETURNING run.job_id, job.name, run.scheduled_for, run.task, run.args::text, run.kwargs::text, run.retries,
+          job.retry_policy, job.max_retries, job.retry_delay, job.retry_cap, job.retry_jitter, run.started_at
+"""
+
+
+def claim(
+    ticket: Ticket, task: str, claimant: Claimant, beyond: float, *, now: Moment = None, again: bool = False
+) -> Claim | None:
+    """scheduled or queued → running, for one attempt; None when it lost.
+
+    `task` is what the message would execute: a forged message cannot give a run's arguments to another task.
+    `beyond` is how many seconds after the timeout the run's deadline lies.
+    """
+    parameters: dict[str, Any] = {
+        "run_id": str(ticket.run_id),
+        "attempt": ticket.attempt,
+        "task": task,
+        "worker_id": str(claimant.worker_id),
+        "pid": claimant.pid,
+        "beyond": timedelta(seconds=beyond),
+        "now": now,
+        "again": again,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        row = cursor.fetchone()
+    return _claim_of(ticket, claimant, row) if row else None
+
+
+def _claim_of(ticket: Ticket, claimant: Claimant, row: tuple[Any, ...]) -> Claim:
+    (
+        job_id,
+        job_name,
+        scheduled_for,
+        task,
+        args,
+        kwargs,
+        retries,
+        kind,
+        most,
+        delay,
+        cap,
+        jitter,
+        started_at,
+    ) = row
+    return Claim(
+        ticket=ticket,
+        claimant=claimant,
+        job_id=job_id,
+        job_name=job_name,
+        scheduled_for=scheduled_for,
+        task=task,
+        args=json.loads(args),
+        kwargs=json.loads(kwargs),
+        retries=retries,
+        rules=RetryRules(kind, most, delay, cap, jitter),
+        started_at=started_at,
+    )
+
+
+def succeed(ticket: Ticket, changes: dict[str, Any], now: Moment = None) -> bool:
+    """running → succeeded."""
+    ended = {"finished_at": moment(now), "deadline_at": None, "error": "", "traceback": ""}
+    return move(ticket.run_id, State.SUCCEEDED, [State.RUNNING], ended | changes, ticket.attempt)
+
+
+def try_again(
+    ticket: Ticket, sources: Iterable[State], delay: float, changes: dict[str, Any], now: Moment = None
+) -> bool:
+    """running or queued → scheduled, as the next attempt, due `delay` seconds from now."""
+    waiting = {
+        "attempt": ticket.attempt + 1,
+        "due_at": later(now, delay),
+        "deadline_at": None,
+        "expires_at": None,
+        "queued_at": None,
+    }
+    return move(ticket.run_id, State.SCHEDULED, sources, waiting | changes, ticket.attempt)
+
+
+def fail(ticket: Ticket, sources: Iterable[State], changes: dict[str, Any], now: Moment = None) -> bool:
+    """running (or queued) → failed."""
+    ended = {"finished_at": moment(now), "deadline_at": None}
+    return move(ticket.run_id, State.FAILED, sources, ended | changes, ticket.attempt)
+
+
+def resend(run_ids: Collection[UUID], now: datetime) -> int:
+    """queued → scheduled: their messages are lost. The attempt stays, so a message that turns up does no harm."""
+    runs = Run.objects.filter(pk__in=run_ids, state=State.QUEUED)
+    return runs.update(
+        state=State.SCHEDULED,
+        deadline_at=None,
+        resends=F("resends") + 1,
+        reason=f"its message was lost at {now:%H:%M:%S} UTC and is sent again",
+    )
+
+
+def expire(run_ids: Collection[UUID], now: datetime) -> int:
+    """scheduled, queued or held → missed: the start deadline has passed."""
+    waiting = _checked([State.SCHEDULED, State.QUEUED, State.HELD], State.MISSED)
+    runs = Run.objects.filter(pk__in=run_ids, state__in=waiting, expires_at__lt=now)
+    return runs.update(
+        state=State.MISSED,
+        finished_at=now,
+        deadline_at=None,
+        reason="it had not started by its start deadline",
+    )
+
+
+def cancel(run_id: UUID, reason: str, now: Moment = None) -> bool:
+    """Any live state → cancelled. The process that executes it is stopped separately and then changes nothing."""
+    ended = {"finished_at": moment(now), "deadline_at": None, "reason": reason}
+    return move(run_id, State.CANCELLED, LIVE, ended)
+
+
+def hold(run_id: UUID, reason: str) -> bool:
+    """scheduled or queued → held."""
+    held = {"deadline_at": None, "reason": reason}
+    return move(run_id, State.HELD, [State.SCHEDULED, State.QUEUED], held)
+
+
+def release(run_id: UUID) -> bool:
+    """held → scheduled; it is due when it was before."""
+    return move(run_id, State.SCHEDULED, [State.HELD], {"reason": ""})

@@ -1,0 +1,99 @@
+"""How Carillon gets into a Celery worker: a bootstep, and the signals that only the worker's parent hears."""
+
+import atexit
+import logging
+import os
+import socket
+import time
+from typing import Any
+from uuid import UUID
+
+import celery
+from celery import bootsteps, signals
+from celery.worker import WorkController, state
+
+from jobs.broker import ATTEMPT
+from jobs.lease import Registration
+from jobs.transitions import Ticket
+from jobs.worker import bookkeeper
+from jobs.worker.news import Revoked, UnknownTask
+from jobs.worker.pool import Pool
+from jobs.worker.watchdog import Watchdog, watch_this_process
+
+logger = logging.getLogger(__name__)
+
+REGISTRATION_POLL = 0.05
+
+
+class LeaseStep(bootsteps.StartStopStep):
+    """Registers the worker before it takes its first message, and starts its bookkeeper and its watchdog.
+
+    There is no `stop`: it may be called while the pool still drains, and the lease must last as long as the runs.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: WorkController) -> None:
+        pool = Pool(worker)
+        keeper = bookkeeper.Bookkeeper(pool, lambda: describe(worker))
+        bookkeeper.install(keeper)
+        keeper.start()
+        atexit.register(_farewell, keeper, os.getpid())
+        Watchdog(pool).start()
+        _await_registration(keeper)
+
+
+def _await_registration(keeper: bookkeeper.Bookkeeper) -> None:
+    """Take no message before there is a lease to claim under; while the database is away, wait."""
+    while not keeper.registered and state.should_stop is None and state.should_terminate is None:
+        time.sleep(REGISTRATION_POLL)
+
+
+def _farewell(keeper: bookkeeper.Bookkeeper, pid: int) -> None:
+    if os.getpid() == pid:  # not in a forked child
+        keeper.farewell()
+
+
+def describe(worker: Any) -> Registration:
+    """What the worker's row tells of it."""
+    return Registration(
+        name=worker.hostname,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        pool=worker.pool_cls.__module__.rpartition(".")[2],
+        concurrency=worker.concurrency,
+        queues=sorted(worker.app.amqp.queues.consume_from),
+        tasks=sorted(name for name in worker.app.tasks if not name.startswith("celery.")),
+        version=f"celery {celery.__version__}",
+    )
+
+
+def connect() -> None:
+    """Connect to Celery's signals; once, when Django is ready."""
+    signals.celeryd_init.connect(_add_step, weak=False)
+    signals.worker_process_init.connect(watch_this_process, weak=False)
+    signals.worker_shutting_down.connect(_draining, weak=False)
+    signals.task_unknown.connect(_unknown, weak=False)
+    signals.task_revoked.connect(_revoked, weak=False)
+
+
+def _add_step(instance: WorkController, **_: Any) -> None:
+    instance.app.steps["worker"].add(LeaseStep)
+
+
+def _draining(**_: Any) -> None:
+    keeper = bookkeeper.current()
+    if keeper is not None:
+        keeper.draining = True
+
+
+def _unknown(message: Any, **_: Any) -> None:
+    keeper, attempt = bookkeeper.current(), message.headers.get(ATTEMPT)
+    if keeper is not None and isinstance(attempt, int):
+        keeper.tell(UnknownTask(Ticket(UUID(message.headers["id"]), attempt), keeper.worker_name))
+
+
+def _revoked(request: Any, **_: Any) -> None:
+    keeper = bookkeeper.current()
+    if keeper is not None and isinstance(getattr(request, ATTEMPT, None), int):
+        keeper.tell(Revoked(UUID(request.id)))
