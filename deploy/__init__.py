@@ -1,0 +1,1 @@
+"""Deploying Carillon on servers or containers."""

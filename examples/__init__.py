@@ -1,0 +1,1 @@
+"""Example jobs that do real work; switched off with EXAMPLES=0."""

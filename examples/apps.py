@@ -1,0 +1,10 @@
+"""The Django application of the examples."""
+
+from django.apps import AppConfig
+
+
+class ExamplesConfig(AppConfig):
+    """Example jobs."""
+
+    name = "examples"
+    default_auto_field = "django.db.models.BigAutoField"
