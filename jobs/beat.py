@@ -5,7 +5,7 @@ import random
 from time import monotonic
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django_celery_beat.schedulers import DatabaseScheduler
 from kombu import Connection
 
@@ -13,6 +13,7 @@ from jobs.beat_health import HealthFile
 from jobs.broker import TIMEOUTS, Broker
 from jobs.clock import database_now
 from jobs.conf import conf
+from jobs.database import first_line
 from jobs.exceptions import BrokerUnavailable
 from jobs.leader import Leadership, Role
 from jobs.rescue import rescue
@@ -38,7 +39,8 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         # So that a new leader knows when its predecessor sent each entry.
         self.sync_every_tasks = 1
-        self._leadership = Leadership(self.app.conf.broker_url)
+        prefix = (self.app.conf.broker_transport_options or {}).get("global_keyprefix", "")
+        self._leadership = Leadership(conf().lock_url or self.app.conf.broker_url, prefix)
         self._broker = Broker(self.app)
         self._health = HealthFile()
         self._role: Role | None = None
@@ -56,6 +58,9 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             return self._turn()
         except (OperationalError, InterfaceError) as error:
             return self._without_database(error)
+        except DatabaseError as error:
+            logger.error("a round of the beat failed, it goes on: %s", first_line(error))
+            return PAUSE_WHEN_AWAY
         except Exception:
             logger.exception("a round of the beat failed; it goes on")
             return PAUSE_WHEN_AWAY
@@ -137,7 +142,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         connection.close()
         if not self._database_away:
             self._database_away = True
-            logger.warning("the database is away: %s", str(error).strip())
+            logger.warning("the database is away: %s", first_line(error))
         self._leadership.release()
         self._role = None
         return PAUSE_WHEN_AWAY

@@ -18,7 +18,9 @@ class Conf:
     """
 
     lock_key: str = "carillon:leader"
-    """The Redis key of the leader's lock."""
+    """The Redis key of the leader's lock; Celery's `global_keyprefix` comes before it."""
+    lock_url: str = ""
+    """The Redis of the lock, where it is not the broker, or the broker's address is not a plain Redis one."""
     lock_ttl: float = 2.0
     """How long a leader that has died still blocks the standby."""
     lock_margin: float = 0.5

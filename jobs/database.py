@@ -5,13 +5,21 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+REFUSED = (DataError, IntegrityError)
+"""The database does not take what one row holds; the rows beside it are fine."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+
+def first_line(error: Exception) -> str:
+    """What a database error says, without the lines after it: they hold the whole row, and so the arguments."""
+    return str(error).strip().partition("\n")[0]
 
 
 def persist(step: Callable[[bool], T], patience: float) -> T:
@@ -31,7 +39,7 @@ def persist(step: Callable[[bool], T], patience: float) -> T:
             if time.monotonic() + pause > give_up_at:
                 raise
             if not again:
-                logger.warning("the database is away, trying again: %s", str(error).strip())
+                logger.warning("the database is away, trying again: %s", first_line(error))
             again = True
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -1,12 +1,17 @@
 """Dispatch: hand due runs to the broker, then mark them queued. Sending never happens inside a transaction."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from jobs.conf import conf
+from jobs.exceptions import BrokerUnavailable
 from jobs.models import Run
-from jobs.transitions import Ticket, queue
+from jobs.states import State
+from jobs.transitions import Ticket, fail, queue
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,33 @@ def dispatch(now: datetime, publish: Publish) -> DispatchResult:
     messages = _due_messages(now, limit)
     if not messages:
         return DispatchResult()
-    publish(messages)
-    queue([message.ticket for message in messages], now, conf().message_timeout)
-    return DispatchResult(len(messages), more=len(messages) == limit)
+    sent = _send(messages, publish, now)
+    queue([message.ticket for message in sent], now, conf().message_timeout)
+    return DispatchResult(len(sent), more=len(messages) == limit)
+
+
+def _send(messages: Sequence[Message], publish: Publish, now: datetime) -> Sequence[Message]:
+    """Publish the batch. If one message cannot be made at all, find it by sending each alone, and fail its run."""
+    try:
+        publish(messages)
+    except BrokerUnavailable:
+        raise
+    except Exception:
+        logger.exception("a batch of %s messages could not be sent; each is tried alone", len(messages))
+        return [message for message in messages if _send_alone(message, publish, now)]
+    return messages
+
+
+def _send_alone(message: Message, publish: Publish, now: datetime) -> bool:
+    try:
+        publish([message])
+    except BrokerUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - one bad message must not stop the others
+        told = {"reason": "its message cannot be sent", "error": f"{type(error).__name__}: {error}"}
+        fail(message.ticket, [State.SCHEDULED], told, now)
+        return False
+    return True
 
 
 def _due_messages(now: datetime, limit: int) -> list[Message]:

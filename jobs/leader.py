@@ -46,8 +46,9 @@ class Role(Enum):
 class Leadership:
     """A beat's part in the protocol above. Nothing is asked of Redis before `role()` is called."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, key_prefix: str = "") -> None:
         self._url = redis_url
+        self._key_prefix = key_prefix
         self._token = uuid.uuid4().hex
         self._lock: Lock | None = None
         self._held = False
@@ -87,11 +88,15 @@ class Leadership:
         lock = self._open()
         if lock.acquire(blocking=False, token=self._token):
             return True
-        # A SET whose answer was lost has worked all the same; then the lock holds our token.
-        if lock.redis.get(lock.name) == self._token.encode():
-            lock.local.token = self._token.encode()
-            return True
-        return False
+        # A SET whose answer was lost has worked all the same; then the lock holds our token. It has run for a while,
+        # so it is renewed: trust is counted from now.
+        if lock.redis.get(lock.name) != self._token.encode():
+            return False
+        lock.local.token = self._token.encode()
+        try:
+            return bool(lock.reacquire())
+        except LockError:
+            return False  # it has ended in between
 
     def _renewed(self) -> bool:
         try:
@@ -112,5 +117,5 @@ class Leadership:
             client = Redis.from_url(
                 self._url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
             )
-            self._lock = Lock(client, conf().lock_key, timeout=conf().lock_ttl, thread_local=False)
+            self._lock = Lock(client, self._key_prefix + conf().lock_key, timeout=conf().lock_ttl, thread_local=False)
         return self._lock

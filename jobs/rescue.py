@@ -1,18 +1,24 @@
 """Rescue: take runs from owners that are dead, send lost messages again, end what has run out of time."""
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
 
 from jobs import transitions
 from jobs.conf import conf
+from jobs.database import REFUSED, first_line
 from jobs.losses import deadline_passed, lose
 from jobs.models import Run, Worker
 from jobs.states import State
 from jobs.transitions import Ticket
+
+logger = logging.getLogger(__name__)
 
 Depths = Callable[[Collection[str]], Mapping[str, int]]
 """How many messages wait in each queue; raises BrokerUnavailable."""
@@ -55,9 +61,7 @@ def bury_workers(now: datetime) -> tuple[int, int]:
         ended = Worker.objects.filter(lease_until__lt=now).select_for_update(skip_locked=True)
         dead = list(ended[: conf().batch])
         runs = Run.objects.held_by([worker.pk for worker in dead]).values_list("id", "attempt", "worker_name")
-        lost = sum(
-            lose(Ticket(run_id, attempt), f"the worker {name} went silent", now) for run_id, attempt, name in runs
-        )
+        lost = sum(_lose(run_id, attempt, f"the worker {name} went silent", now) for run_id, attempt, name in runs)
         Worker.objects.filter(pk__in=[worker.pk for worker in dead]).delete()
     return len(dead), lost
 
@@ -67,9 +71,21 @@ def take_orphans(now: datetime) -> int:
     alive = Worker.objects.filter(pk=OuterRef("worker_id"))
     orphans = Run.objects.filter(~Exists(alive), state=State.RUNNING).values_list("id", "attempt", "worker_name")
     return sum(
-        lose(Ticket(run_id, attempt), f"the worker {name} is gone", now)
-        for run_id, attempt, name in orphans[: conf().batch]
+        _lose(run_id, attempt, f"the worker {name} is gone", now) for run_id, attempt, name in orphans[: conf().batch]
     )
+
+
+def _lose(run_id: UUID, attempt: int, error: str, now: datetime) -> bool:
+    return _alone(run_id, lambda: lose(Ticket(run_id, attempt), error, now))
+
+
+def _alone(run_id: UUID, step: Callable[[], bool]) -> bool:
+    """One run's rescue. A row that the database refuses to change must not keep the others from theirs."""
+    try:
+        return step()
+    except REFUSED as refusal:
+        logger.error("run %s cannot be rescued: %s", run_id, first_line(refusal))
+        return False
 
 
 def resend_lost_messages(now: datetime, depths: Depths) -> int:
@@ -101,4 +117,4 @@ def expire(now: datetime) -> int:
 def end_overdue(now: datetime) -> int:
     """End attempts past their deadline on a living worker: its pool cannot kill, or its parent hangs."""
     overdue = Run.objects.overdue(now).filter(state=State.RUNNING)[: conf().batch]
-    return sum(deadline_passed(run, now) for run in overdue)
+    return sum(_alone(run.pk, partial(deadline_passed, run, now)) for run in overdue)

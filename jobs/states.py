@@ -41,7 +41,7 @@ MEANING: Final[Mapping[State, str]] = {
 }
 
 MOVES: Final[Mapping[State, frozenset[State]]] = {
-    State.SCHEDULED: frozenset({State.QUEUED, State.RUNNING, State.HELD, State.CANCELLED, State.MISSED}),
+    State.SCHEDULED: frozenset({State.QUEUED, State.RUNNING, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}),
     State.QUEUED: frozenset({State.RUNNING, State.SCHEDULED, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}),
     State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.SCHEDULED, State.CANCELLED}),
     State.HELD: frozenset({State.SCHEDULED, State.CANCELLED, State.MISSED}),

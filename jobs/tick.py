@@ -9,8 +9,10 @@ from django.db import connection, transaction
 
 from jobs import schedules
 from jobs.conf import conf
+from jobs.database import REFUSED, first_line
 from jobs.emit import DueJob, emit
 from jobs.models import Job
+from jobs.querysets import JobQuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,15 @@ class TickResult:
     set_aside: int = 0
     more: bool = False
 
+    def __add__(self, other: "TickResult") -> "TickResult":
+        return TickResult(
+            self.fired + other.fired,
+            self.skipped + other.skipped,
+            self.missed + other.missed,
+            self.set_aside + other.set_aside,
+            self.more or other.more,
+        )
+
 
 def tick(now: datetime) -> TickResult:
     """Handle one batch of due jobs in one transaction.
@@ -33,8 +44,25 @@ def tick(now: datetime) -> TickResult:
     beats may do this at once. A job that cannot be handled is set aside with its error; the others go on.
     """
     limit = conf().batch
+    due = Job.objects.due(now)
+    try:
+        return _batch(due, now, limit)
+    except REFUSED as error:
+        logger.error("a batch of ticks was refused, each job is tried alone: %s", first_line(error))
+    return sum((_alone(job, now) for job in due[:limit]), TickResult())
+
+
+def _alone(job: Job, now: datetime) -> TickResult:
+    try:
+        return _batch(Job.objects.due(now).filter(pk=job.pk), now, 1)
+    except REFUSED as error:
+        set_aside(job, error)
+        return TickResult(set_aside=1)
+
+
+def _batch(query: JobQuerySet, now: datetime, limit: int) -> TickResult:
     with transaction.atomic():
-        jobs = list(Job.objects.due(now).select_for_update(skip_locked=True)[:limit])
+        jobs = list(query.select_for_update(skip_locked=True)[:limit])
         due, broken = _readable(jobs, now)
         emitted = emit(due, now)
         _advance(emitted.upcoming)
@@ -75,6 +103,6 @@ def _advance(upcoming: Mapping[int, datetime | None]) -> None:
 
 def set_aside(job: Job, error: Exception) -> None:
     """Keep a job that cannot be handled from stopping the others: no ticks, and its error on its row, until an edit."""
-    logger.error("job %r is set aside: %s", job.name, error, exc_info=error)
-    text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    text = first_line(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {first_line(error)}"
+    logger.error("job %r is set aside: %s", job.name, text)
     Job.objects.filter(pk=job.pk).update(next_run_at=None, planned=True, error=text)

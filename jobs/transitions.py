@@ -204,7 +204,7 @@ def try_again(
 
 
 def fail(ticket: Ticket, sources: Iterable[State], changes: dict[str, Any], now: Moment = None) -> bool:
-    """running (or queued) → failed."""
+    """scheduled, queued or running → failed."""
     ended = {"finished_at": moment(now), "deadline_at": None}
     return move(ticket.run_id, State.FAILED, sources, ended | changes, ticket.attempt)
 

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable
 from uuid import uuid4
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from jobs import lease, losses
 from jobs.conf import conf
+from jobs.database import first_line
 from jobs.transitions import Ticket
 from jobs.worker.lease_clock import LEASE_CLOCK, steady_now
 from jobs.worker.news import GivenBack, News
@@ -73,13 +74,17 @@ class Bookkeeper(threading.Thread):
             if news is not None:
                 news.write()
                 news = None
+                self._database_is_back()
             if steady_now() >= self._due:
                 self._beat()
-            self._database_is_back()
+                self._database_is_back()
         except (OperationalError, InterfaceError) as error:
             self._database_is_away(error)
             if news is not None:
                 self.tell(news)
+        except DatabaseError as error:
+            logger.error("the worker's bookkeeping failed at %s: %s", news or "a heartbeat", first_line(error))
+            self._due = max(self._due, steady_now() + RETRY_PAUSE)
         except Exception:
             logger.exception("the worker's bookkeeping failed at %s", news or "a heartbeat")
             self._due = max(self._due, steady_now() + RETRY_PAUSE)
@@ -130,7 +135,7 @@ class Bookkeeper(threading.Thread):
         self._due = steady_now() + RETRY_PAUSE
         if not self._away:
             self._away = True
-            logger.warning("the database is away, the lease cannot be renewed: %s", str(error).strip())
+            logger.warning("the database is away, the lease cannot be renewed: %s", first_line(error))
 
     def _database_is_back(self) -> None:
         if self._away:

@@ -25,6 +25,10 @@ class Pool:
     def __init__(self, worker: WorkController) -> None:
         self._worker = worker
 
+    def can_kill(self) -> bool:
+        """Whether it executes in processes of its own."""
+        return bool(self._pids())
+
     def active_requests(self) -> list[Request]:
         """The requests whose execution has begun, ordinary tasks among them."""
         while True:

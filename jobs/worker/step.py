@@ -35,6 +35,8 @@ class LeaseStep(bootsteps.StartStopStep):
 
     def start(self, worker: WorkController) -> None:
         pool = Pool(worker)
+        if not pool.can_kill():
+            logger.warning("this pool cannot kill: a run that loses its lease goes on here, and attempts may overlap")
         keeper = bookkeeper.Bookkeeper(pool, lambda: describe(worker))
         bookkeeper.install(keeper)
         keeper.start()

@@ -138,7 +138,7 @@ class System:
         self, kind: str, arguments: list[str], carillon: Mapping[str, float] | None, env: Settings | None
     ) -> Program:
         log = self.folder / f"{len(self.programs)}-{kind}.log"
-        program = Program(kind, arguments, {**self._environment(carillon or {}), **(env or {})}, log)
+        program = Program(kind, arguments, {**self.environment(carillon), **(env or {})}, log)
         self.programs.append(program)
         return program
 
@@ -174,8 +174,9 @@ class System:
         for program in self.programs:
             sys.stdout.write(f"----- {program.log.name}\n{program.text()[-6000:]}\n")
 
-    def _environment(self, carillon: Mapping[str, float]) -> dict[str, str]:
-        values: dict[str, Any] = {name.upper(): value for name, value in carillon.items()}
+    def environment(self, carillon: Mapping[str, float] | None = None) -> dict[str, str]:
+        """The environment of its processes."""
+        values: dict[str, Any] = {name.upper(): value for name, value in (carillon or {}).items()}
         return {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.settings",

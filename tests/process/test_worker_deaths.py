@@ -151,9 +151,10 @@ def test_a_stopping_worker_gives_back_or_finishes(
     assert not Worker.objects.exists()
 
 
-@pytest.mark.parametrize("pool", ["threads", "solo"])
+@pytest.mark.parametrize("pool", ["threads", "solo", "gevent"])
 def test_other_pools_heartbeat_while_they_execute(system: System, pool: str) -> None:
-    system.worker("-P", pool, carillon=FAST)
+    worker = system.worker("-P", pool, carillon=FAST)
+    assert "this pool cannot kill" in worker.text()
     run = start_nap(system, seconds=5)
     run = succeeded(system, run, 20)
     assert (run.attempt, run.losses) == (1, 0)
