@@ -11,6 +11,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+AWAY = (OperationalError, InterfaceError)
+"""The connection is lost, or the database has no time for this now; the same again may work."""
+
 REFUSED = (DataError, IntegrityError)
 """The database does not take what one row holds; the rows beside it are fine."""
 
@@ -34,7 +37,7 @@ def persist(step: Callable[[bool], T], patience: float) -> T:
     while True:
         try:
             return step(again)
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             connection.close()
             if time.monotonic() + pause > give_up_at:
                 raise

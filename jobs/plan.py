@@ -8,6 +8,7 @@ from django.db import transaction
 
 from jobs import schedules
 from jobs.conf import conf
+from jobs.database import AWAY
 from jobs.emit import emit
 from jobs.models import Job
 from jobs.policies.missed import MICROSECOND
@@ -35,6 +36,8 @@ def plan(now: datetime) -> PlanResult:
             try:
                 with transaction.atomic():
                     planned += _plan_job(job, now)
+            except AWAY:
+                raise  # not the job's fault
             except Exception as error:  # noqa: BLE001 - one bad job must not stop the others
                 set_aside(job, error)
     return PlanResult(planned, len(jobs) - planned, more=len(jobs) == limit)

@@ -23,6 +23,8 @@ class JobQuerySet(QuerySet["Job"]):
 
     def update(self, **values: Any) -> int:
         """As Django's; a change of the fire times marks the jobs for planning, as `Job.save` does."""
+        if not set(values) <= set(self.model.ENGINE):
+            values.setdefault("updated_at", Now())
         if set(values) & set(self.model.PLANNING) and "planned" not in values:
             values |= {"planned": False, "planned_from": Now(), "error": ""}
         return super().update(**values)

@@ -1,6 +1,7 @@
 """JSON columns that hold what a call takes: a list, or an object."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,37 +11,53 @@ from django.db import models
 class JSONArrayField(models.JSONField):
     """A JSON list; anything else is refused when validated."""
 
+    empty_values = ()  # so that an empty object is looked at too, and refused
+
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)
         if not isinstance(value, list):
             raise ValidationError(f"must be a JSON list such as [1, 2], not {_kind(value)}")
-        refuse_nonfinite(value)
+        refuse_what_postgres_refuses(value)
 
 
 class JSONObjectField(models.JSONField):
     """A JSON object; anything else is refused when validated."""
 
+    empty_values = ()
+
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)
         if not isinstance(value, dict):
             raise ValidationError(f'must be a JSON object such as {{"key": 1}}, not {_kind(value)}')
-        refuse_nonfinite(value)
+        refuse_what_postgres_refuses(value)
 
 
-def refuse_nonfinite(value: Any) -> None:
-    """Refuse NaN, the infinities, NUL characters and lone surrogates, which PostgreSQL's JSON cannot hold."""
+def refuse_what_postgres_refuses(value: Any) -> None:
+    """Refuse what is JSON to Python but not to PostgreSQL: NaN, the infinities, NUL characters, lone surrogates."""
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValidationError("must not contain a lone surrogate") from error
+        json.dumps(value, allow_nan=False)
     except ValueError as error:
         raise ValidationError("NaN and Infinity are not JSON") from error
-    if "\\u0000" in text:
-        raise ValidationError("must not contain the NUL character")
+    for text in _texts(value):
+        if "\x00" in text:
+            raise ValidationError("must not contain the NUL character")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValidationError("must not contain half of a surrogate pair")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every string in it, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _kind(value: Any) -> str:
-    return {str: "a string", int: "a number", float: "a number", bool: "a boolean", list: "a list"}.get(
-        type(value), "an object" if isinstance(value, dict) else "null"
-    )
+    names = {str: "a string", int: "a number", float: "a number", bool: "a boolean", list: "a list", dict: "an object"}
+    return names.get(type(value), "null")

@@ -79,6 +79,10 @@ class Run(models.Model):
             models.Index(fields=["worker_id"], condition=models.Q(state=State.RUNNING), name="run_running"),
             models.Index(fields=["job", "-id"], name="run_of_job"),
             models.Index(fields=["state", "-id"], name="run_in_state"),
+            models.Index(
+                fields=["trigger", "-id"], condition=~models.Q(trigger=Trigger.SCHEDULE), name="run_asked_for"
+            ),
+            models.Index(fields=["retry_of"], condition=models.Q(retry_of__isnull=False), name="run_retry_of"),
             models.Index(fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="run_finished"),
         ]
         constraints = [
