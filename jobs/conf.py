@@ -57,17 +57,18 @@ class Conf:
 
 def conf() -> Conf:
     """The settings in force; ConfigurationError names the one that is wrong."""
-    items = tuple(sorted(getattr(settings, "CARILLON", {}).items()))
+    # With their types, because to a cache True is 1, and what is wrong would be found to be right.
+    items = tuple((name, type(value), value) for name, value in getattr(settings, "CARILLON", {}).items())
     try:
         return _built(items)
     except TypeError:  # A value without a hash, such as a list; it is wrong, and the error shall name it.
         return _build(items)
 
 
-def _build(items: tuple[tuple[str, Any], ...]) -> Conf:
+def _build(items: tuple[tuple[str, type, Any], ...]) -> Conf:
     known = {field.name.upper(): field for field in fields(Conf)}
     values: dict[str, Any] = {}
-    for name, value in items:
+    for name, _, value in items:
         if name not in known:
             raise ConfigurationError(f"CARILLON[{name!r}] is not a setting; there are {', '.join(sorted(known))}")
         values[name.lower()] = _checked(name, value, type(known[name].default))

@@ -1,5 +1,6 @@
 """What a task's code sees of the run it is executing: `current_run()`."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,13 @@ from uuid import UUID
 
 from django.db import connection
 
+from jobs.database import AWAY, first_line
 from jobs.models import Run
 from jobs.querysets import RunQuerySet
 from jobs.states import State
 from jobs.transitions import Claim, Ticket
+
+logger = logging.getLogger(__name__)
 
 THROTTLE = 1.0
 """Seconds between two questions to, or two writes of progress into, the run's row."""
@@ -63,7 +67,8 @@ class _Executing(CurrentRun):
         now = time.monotonic()
         if not self._gone and now - self._asked_at >= THROTTLE:
             self._asked_at = now
-            self._gone = not self._mine().exists()
+            with _tolerant("asked whether it is cancelled"):
+                self._gone = not self._mine().exists()
         return self._gone
 
     def progress(self, fraction: float, message: str = "") -> None:
@@ -74,10 +79,21 @@ class _Executing(CurrentRun):
             return
         self._wrote_at = now
         message = message.replace("\x00", "").encode("utf-8", "replace").decode()[:255]
-        self._gone = self._mine().update(progress=fraction, progress_message=message) == 0
+        with _tolerant("written its progress"):
+            self._gone = self._mine().update(progress=fraction, progress_message=message) == 0
 
     def _mine(self) -> RunQuerySet:
         return Run.objects.filter(pk=self.claim.ticket.run_id, attempt=self.attempt, state=State.RUNNING)
+
+
+@contextmanager
+def _tolerant(what: str) -> Iterator[None]:
+    """A database that is away fails neither the progress bar nor the task; the worker's lease decides what follows."""
+    try:
+        yield
+    except AWAY as error:
+        connection.close_if_unusable_or_obsolete()
+        logger.warning("the database is away, the run has not %s: %s", what, first_line(error))
 
 
 _NONE = CurrentRun()

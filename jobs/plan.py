@@ -54,6 +54,7 @@ def _plan_job(job: Job, now: datetime) -> bool:
     Job.objects.filter(pk=job.pk).update(
         next_run_at=upcoming,
         planned=True,
+        owed_until=None,
         planned_schedule=job.schedule,
         planned_timezone=job.timezone,
         planned_key=job.name,
@@ -64,12 +65,12 @@ def _plan_job(job: Job, now: datetime) -> bool:
 
 def _settle(job: Job, now: datetime) -> None:
     """Give the ticks that were due before the edit their rows, by the schedule that was in force then."""
-    if job.next_run_at is None or job.next_run_at > job.planned_from or not job.planned_schedule:
+    if job.next_run_at is None or job.owed_until is None or not job.planned_schedule:
         return
     before = schedules.parse(job.planned_schedule, job.planned_timezone, key=job.planned_key)
     upcoming: datetime | None = job.next_run_at
-    while upcoming is not None and upcoming <= job.planned_from:
-        upcoming = emit([(job, before, upcoming, job.planned_from)], now).upcoming[job.pk]
+    while upcoming is not None and upcoming <= job.owed_until:
+        upcoming = emit([(job, before, upcoming, job.owed_until)], now).upcoming[job.pk]
 
 
 def _first_tick(job: Job) -> datetime | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, TextField, Value, When
 from django.db.models.functions import Now
 
 from jobs.states import LIVE, State
@@ -18,6 +18,16 @@ else:
     Job = Run = Any
 
 
+def replanning() -> dict[str, Any]:
+    """What marks a job for planning. Its old schedule owes ticks until the first edit that no beat has seen yet."""
+    return {
+        "planned": Value(False),  # noqa: FBT003 - SQL
+        "planned_from": Now(),
+        "owed_until": Case(When(planned=True, then=Now()), default=F("owed_until")),
+        "error": Value("", output_field=TextField()),
+    }
+
+
 class JobQuerySet(QuerySet["Job"]):
     """Jobs, as the beat asks for them."""
 
@@ -26,7 +36,7 @@ class JobQuerySet(QuerySet["Job"]):
         if not set(values) <= set(self.model.ENGINE):
             values.setdefault("updated_at", Now())
         if set(values) & set(self.model.PLANNING) and "planned" not in values:
-            values |= {"planned": False, "planned_from": Now(), "error": ""}
+            values |= replanning()
         return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]

@@ -7,12 +7,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from jobs import schedules
 from jobs.models.fields import JSONArrayField, JSONObjectField
-from jobs.querysets import JobQuerySet
+from jobs.querysets import JobQuerySet, replanning
 
 DAY = 86_400
 YEAR = 366 * DAY
@@ -59,6 +59,7 @@ class Job(models.Model):
         "next_run_at",
         "planned",
         "planned_from",
+        "owed_until",
         "planned_schedule",
         "planned_timezone",
         "planned_key",
@@ -151,6 +152,7 @@ class Job(models.Model):
     next_run_at = models.DateTimeField(null=True, editable=False)
     planned = models.BooleanField(default=False, db_default=False, editable=False)
     planned_from = models.DateTimeField(db_default=Now(), editable=False)
+    owed_until = models.DateTimeField(null=True, editable=False)
     planned_schedule = models.CharField(max_length=200, default="", db_default="", editable=False)
     planned_timezone = models.CharField(max_length=64, default="", db_default="", editable=False)
     planned_key = models.CharField(max_length=200, default="", db_default="", editable=False)
@@ -234,7 +236,7 @@ class Job(models.Model):
     def _replan(self, saved: set[str]) -> set[str]:
         # The row itself is asked whether anything changes: this instance may be older than the last edit.
         written = {name: getattr(self, name) for name in saved & set(self.PLANNING)}
-        marks = {"planned": False, "planned_from": Now(), "error": Value("", models.TextField())} if written else {}
+        marks = replanning() if written else {}
         for name, mark in marks.items():
             setattr(self, name, Case(When(models.Q(**written), then=F(name)), default=mark))
         return set(marks)

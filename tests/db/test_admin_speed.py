@@ -82,7 +82,7 @@ RUN_QUERIES: list[dict[str, str]] = [
     {"state": "live"},
     {"state": "retrying"},
     {"made": "day"},
-    {"q": "job 01"},
+    {"q": "job 0100"},
     {"q": "job 004242"},
     {"q": "01973f0e-5c00-7000-8000-000000000001"},
 ]
