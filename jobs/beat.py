@@ -96,10 +96,10 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         self._broker.publish(messages)
 
     def _change(self, role: Role) -> None:
-        logger.info("this beat is now %s", role.value)
-        self._role = role
         if role is Role.LEADER:
             self._take_over()
+        self._role = role
+        logger.info("this beat is now %s", role.value)
 
     def _take_over(self) -> None:
         """Read django-celery-beat's entries anew: another beat may have sent them meanwhile."""
@@ -115,7 +115,10 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         return min(max((due - now).total_seconds(), SHORTEST_SLEEP), conf().poll)
 
     def _rescue(self) -> None:
-        if monotonic() - self._rescued_at < RESCUE_INTERVAL or not self._leadership.trusted():
+        if monotonic() - self._rescued_at < RESCUE_INTERVAL:
+            return
+        # A long round may have outlasted the lock; rescue must not starve behind a backlog.
+        if not self._leadership.trusted() and self._leadership.role() is Role.STANDBY:
             return
         try:
             found = rescue(database_now(), self._broker.depths)

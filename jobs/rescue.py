@@ -24,7 +24,7 @@ Depths = Callable[[Collection[str]], Mapping[str, int]]
 """How many messages wait in each queue; raises BrokerUnavailable."""
 
 HIDDEN = timedelta(minutes=10)
-"""After this long a queued run is sent again although the broker's queue is long enough to hold its message."""
+"""After this long a queued run is sent again although the broker's queue holds more messages than ours."""
 HIDDEN_BATCH = 50
 
 
@@ -104,9 +104,10 @@ def resend_lost_messages(now: datetime, depths: Depths) -> int:
 
 def _resend(queue: str, missing: int, now: datetime) -> int:
     overdue = Run.objects.overdue(now).filter(state=State.QUEUED, queue=queue).values_list("pk", flat=True)
-    lost = list(overdue[: min(missing, conf().batch)]) if missing > 0 else []
-    hidden = list(overdue.filter(queued_at__lt=now - HIDDEN)[:HIDDEN_BATCH])
-    return transitions.resend([*lost, *hidden], now)
+    if missing >= 0:
+        return transitions.resend(list(overdue[: min(missing, conf().batch)]), now)
+    # More messages than queued runs: others' messages, or doubled ones, may hide that one of ours is lost.
+    return transitions.resend(list(overdue.filter(queued_at__lt=now - HIDDEN)[:HIDDEN_BATCH]), now)
 
 
 def expire(now: datetime) -> int:

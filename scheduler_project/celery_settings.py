@@ -21,6 +21,7 @@ CELERY_RESULT_SERIALIZER = "json"
 # Results stay in the run's row; a result backend would only be a second, weaker place that can fail a success.
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # so that beat needs no entry to clean results up
 
 # Events are what Flower shows.
 CELERY_WORKER_SEND_TASK_EVENTS = True

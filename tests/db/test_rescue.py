@@ -165,6 +165,7 @@ def test_a_run_that_was_queued_lately_stays_queued_though_messages_are_lost() ->
 
 def test_a_run_hidden_by_a_long_queue_is_sent_again_after_ten_minutes() -> None:
     run = queued_run()
+    assert resend(NOON + HIDDEN + SECOND, celery=1) == 0, "a queue of just its length hides nothing"
     assert resend(NOON + HIDDEN, celery=100) == 0
     assert resend(NOON + HIDDEN + SECOND, celery=100) == 1
     assert states(run) == [State.SCHEDULED]
