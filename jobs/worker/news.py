@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from celery.worker import state
+
 from jobs import control, losses
 from jobs.transitions import Ticket
 
@@ -63,6 +65,13 @@ class Revoked:
 
 def _already(run_id: UUID) -> None:
     """The workers know."""
+
+
+def process_ended(ticket: Ticket, worker_name: str, error: str) -> Lost | GivenBack:
+    """The end of a process: a loss, unless the worker itself is ending its processes."""
+    if state.should_terminate is not None:
+        return GivenBack(ticket, worker_name)
+    return Lost(ticket, error)
 
 
 News = Lost | GivenBack | TimedOut | UnknownTask | Revoked

@@ -42,6 +42,12 @@ class Pool:
         pairs = ((ticket_of(request), request) for request in self.active_requests())
         return {ticket: request for ticket, request in pairs if ticket is not None}
 
+    def runs_without_process(self) -> list[Ticket]:
+        """The attempts whose process has ended, but which Celery's own parent has not noticed yet."""
+        pids = self._pids()
+        processes: dict[Ticket, Any] = {ticket: run.worker_pid for ticket, run in self.active_runs().items()}
+        return [ticket for ticket, pid in processes.items() if pid in pids and _has_ended(pid)]
+
     def kill_runs(self, tickets: Collection[Ticket]) -> int:
         """Kill the processes that execute these attempts; how many were killed."""
         pids, running = self._pids(), self.active_runs()
@@ -59,6 +65,16 @@ class Pool:
     def _pids(self) -> set[int]:
         processes = (getattr(self._worker.pool, "info", None) or {}).get("processes", [])
         return {pid for pid in processes if isinstance(pid, int) and pid != os.getpid()}
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended. It is left for Celery's pool to reap, which looks only every few seconds."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False  # just reaped: Celery tells
 
 
 def _kill(pid: int) -> bool:

@@ -3,12 +3,11 @@
 from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery.worker import state
 from celery.worker.request import Request
 
 from jobs.broker import WORKER, WORKER_NAME
 from jobs.worker import bookkeeper
-from jobs.worker.news import GivenBack, Lost, TimedOut
+from jobs.worker.news import TimedOut, process_ended
 from jobs.worker.pool import ticket_of
 
 
@@ -41,7 +40,4 @@ class JobRequest(Request):
         if isinstance(error, TimeLimitExceeded):
             keeper.tell(TimedOut(ticket, f"killed at the hard limit of {error.args[0]} s"))
         elif isinstance(error, (WorkerLostError, SystemExit, KeyboardInterrupt)):
-            stopped = state.should_terminate is not None
-            keeper.tell(
-                GivenBack(ticket, keeper.worker_name) if stopped else Lost(ticket, f"its process ended: {error}")
-            )
+            keeper.tell(process_ended(ticket, keeper.worker_name, f"its process ended: {error}"))

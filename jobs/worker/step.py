@@ -16,7 +16,7 @@ from jobs.broker import ATTEMPT
 from jobs.lease import Registration
 from jobs.transitions import Ticket
 from jobs.worker import bookkeeper
-from jobs.worker.news import Revoked, UnknownTask
+from jobs.worker.news import News, Revoked, UnknownTask, process_ended
 from jobs.worker.pool import Pool
 from jobs.worker.watchdog import Watchdog, watch_this_process
 
@@ -41,8 +41,12 @@ class LeaseStep(bootsteps.StartStopStep):
         bookkeeper.install(keeper)
         keeper.start()
         atexit.register(_farewell, keeper, os.getpid())
-        Watchdog(pool).start()
+        Watchdog(pool, lambda ticket: keeper.tell(_death(ticket, keeper.worker_name))).start()
         _await_registration(keeper)
+
+
+def _death(ticket: Ticket, worker_name: str) -> News:
+    return process_ended(ticket, worker_name, "its process was killed")
 
 
 def _await_registration(keeper: bookkeeper.Bookkeeper) -> None:

@@ -1,7 +1,7 @@
 """The watchdog: kills what executes when the lease could not be renewed in time. It does no I/O that could hang.
 
-In the worker's parent it kills the pool's processes; in each pool process it kills that process, for the case that
-the parent is frozen.
+In the worker's parent it kills the pool's processes, and tells of those that have been killed by others; in each pool
+process it kills that process, for the case that the parent is frozen.
 """
 
 import logging
@@ -9,8 +9,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 from jobs.current import is_executing
+from jobs.transitions import Ticket
 from jobs.worker.lease_clock import LEASE_CLOCK
 from jobs.worker.pool import Pool
 
@@ -22,19 +24,28 @@ PAUSE = 0.2
 class Watchdog(threading.Thread):
     """Watches the lease clock from the parent and kills in time."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, tell: Callable[[Ticket], None]) -> None:
         super().__init__(name="carillon-watchdog", daemon=True)
         self._pool = pool
+        self._tell = tell
+        self._told: set[Ticket] = set()
         self._fenced = False
 
     def run(self) -> None:
         while True:
             time.sleep(PAUSE)
+            self._look_for_deaths()
             if LEASE_CLOCK.over:
                 self._fence()
             elif self._fenced:
                 self._fenced = False
                 logger.warning("the lease is renewed: runs may execute again")
+
+    def _look_for_deaths(self) -> None:
+        dead = set(self._pool.runs_without_process())
+        for ticket in dead - self._told:
+            self._tell(ticket)
+        self._told = dead
 
     def _fence(self) -> None:
         """At first every process that may execute a run, then those that begin one nevertheless."""

@@ -13,7 +13,7 @@ from jobs.states import State
 from jobs.tick import tick
 from jobs.trigger import run_now
 from tests.factories import make_job
-from tests.process.system import Program, System, states
+from tests.process.system import START, Program, System, states
 from tests.waiting import wait_until
 
 SKEW = Path(__file__).parent / "skew"
@@ -26,6 +26,7 @@ def skewed(hours: float) -> dict[str, str]:
 
 def started_at(beat: Program) -> datetime:
     """When a beat believes it started, by its banner."""
+    wait_until(lambda: "Configuration ->" in beat.text(), START, "the beat has started")
     return datetime.fromisoformat(beat.text().partition("LocalTime -> ")[2].partition("\n")[0])
 
 
