@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jobs.models.job import Missed, RetryPolicy
+from jobs.models.choices import Missed, RetryPolicy
 
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 

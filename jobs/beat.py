@@ -2,8 +2,10 @@
 
 import logging
 import random
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django_celery_beat.schedulers import DatabaseScheduler
@@ -83,7 +85,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         if role is Role.STANDBY:
             self._health.note(role.value)
             return conf().poll * random.uniform(0.7, 1.0)  # noqa: S311 - only spreads the standbys
-        result = work(database_now, self._leadership.trusted, self._publish)
+        result = work(database_now, self._leadership.trusted, self._publish, self._stop)
         self._mark_broker(result.broker_away)
         self._rescue()
         if role is Role.LEADER:
@@ -94,6 +96,13 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def _publish(self, messages: Any) -> None:
         self._broker.publish(messages)
+
+    def _stop(self, run_ids: Sequence[UUID]) -> None:
+        """Kill what was replaced. The signal is one that no task can catch: its successor waits for the end."""
+        try:
+            self._broker.kill(run_ids)
+        except BrokerUnavailable as error:
+            logger.info("replaced runs are left to the workers' heartbeats: %s", error)
 
     def _change(self, role: Role) -> None:
         if role is Role.LEADER:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
+from uuid import UUID
 
 from celery import Celery
 from kombu import Connection, Producer
@@ -48,6 +49,16 @@ class Broker:
         """How many messages wait in each queue, over all priorities."""
         with self._reaching() as producer:
             return {queue: self._depth(producer, queue) for queue in queues}
+
+    def kill(self, run_ids: Sequence[UUID]) -> None:
+        """Ask all workers to kill the processes that execute these runs."""
+        with self._reaching() as producer:
+            self._app.control.revoke(
+                [str(run_id) for run_id in run_ids],
+                terminate=True,
+                signal="SIGKILL",
+                connection=producer.connection,
+            )
 
     @staticmethod
     def _depth(producer: Any, queue: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection
@@ -35,6 +35,11 @@ class CurrentRun:
         return self.id is not None
 
     @property
+    def previous(self) -> datetime | None:
+        """The schedule's last tick before `scheduled_for`, in UTC, if there is one: the data interval's start."""
+        return None
+
+    @property
     def cancelled(self) -> bool:
         """Whether the run has been cancelled or taken away, so the task should stop. Asks at most once a second."""
         return False
@@ -61,6 +66,11 @@ class _Executing(CurrentRun):
         self.job = self.claim.job_name
         self.scheduled_for = self.claim.scheduled_for
         self.attempt = self.claim.ticket.attempt
+
+    @property
+    def previous(self) -> datetime | None:
+        found = self.claim.schedule().previous_before(self.claim.scheduled_for)
+        return found and found.astimezone(UTC)
 
     @property
     def cancelled(self) -> bool:

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from jobs.conf import conf
 from jobs.current import executing
 from jobs.database import clean_connection, persist
 from jobs.finish import Conclusion, finish
 from jobs.policies.outcomes import Outcome
+from jobs.policies.templates import Tick, render
 from jobs.transitions import Claim, Claimant, Moment, Ticket, claim
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,22 @@ def execute(
         outcome = body(owned)
     clean_connection()
     return finish(owned, outcome, now=now)
+
+
+def filled_in(claim: Claim) -> Claim:
+    """The claim with the arguments that its task is called with. TemplateError says why there are none."""
+    if not claim.templated:
+        return claim
+    tick = Tick(
+        scheduled_for=claim.scheduled_for,
+        schedule=claim.schedule,
+        attempt=claim.ticket.attempt,
+        shard=claim.shard,
+        job=claim.job_name,
+        run=str(claim.ticket.run_id),
+    )
+    args, kwargs = render("args", claim.args, tick), render("kwargs", claim.kwargs, tick)
+    return replace(claim, args=args, kwargs=kwargs)
 
 
 def _beyond() -> float:

@@ -15,6 +15,7 @@ from jobs.models import Attempt, Run
 from jobs.models.attempt import Outcome as AttemptOutcome
 from jobs.policies import retry
 from jobs.policies.outcomes import Failed, Outcome, Succeeded
+from jobs.policies.templates import literal
 from jobs.states import State
 from jobs.transitions import Claim, Moment
 
@@ -91,7 +92,9 @@ class _Failure:
         }
         if isinstance(self.decision, retry.GiveUp):
             return transitions.fail(claim.ticket, [State.RUNNING], told | {"reason": self.decision.reason}, now)
-        told |= {"reason": f"retry {self.retries + 1} after {self.decision.delay:.1f} s"} | _new_arguments(self.failed)
+        told |= {"reason": f"retry {self.retries + 1} after {self.decision.delay:.1f} s"} | _new_arguments(
+            claim, self.failed
+        )
         return transitions.try_again(claim.ticket, [State.RUNNING], self.decision.delay, told, now)
 
     def _was_ours(self, claim: Claim) -> bool:
@@ -114,9 +117,11 @@ def _kind(failed: Failed) -> AttemptOutcome:
     return AttemptOutcome.TIMED_OUT if failed.timed_out else AttemptOutcome.FAILED
 
 
-def _new_arguments(failed: Failed) -> dict[str, Any]:
+def _new_arguments(claim: Claim, failed: Failed) -> dict[str, Any]:
     asked = {"args": failed.new_args, "kwargs": failed.new_kwargs}
-    return {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in asked.items() if value is not None}
+    # What a task asks for is meant as it is, but in a templated run the next attempt fills it in.
+    return {name: literal(value) for name, value in given.items()} if claim.templated else given
 
 
 def record_attempt(claim: Claim, outcome: AttemptOutcome, failed: Failed, now: Moment) -> None:

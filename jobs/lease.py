@@ -52,10 +52,16 @@ def register(registration: Registration, now: Moment = None) -> UUID:
     return worker.pk
 
 
-def renew(worker_id: UUID, running: int, draining: bool, now: Moment = None) -> bool:
-    """Extend the lease; False when the worker has been declared dead."""
+def renew(
+    worker_id: UUID, running: int, draining: bool, now: Moment = None, executing: Collection[Ticket] = ()
+) -> bool:
+    """Extend the lease, and tell which runs execute; False when the worker has been declared dead."""
     alive = Worker.objects.filter(pk=worker_id).update(
-        heartbeat_at=moment(now), lease_until=later(now, conf().lease), running=running, draining=draining
+        heartbeat_at=moment(now),
+        lease_until=later(now, conf().lease),
+        running=running,
+        draining=draining,
+        executing=[str(ticket.run_id) for ticket in executing],
     )
     return alive == 1
 

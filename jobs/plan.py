@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.db import transaction
 
-from jobs import schedules
 from jobs.conf import conf
 from jobs.database import AWAY
 from jobs.emit import emit
@@ -57,6 +56,8 @@ def _plan_job(job: Job, now: datetime) -> bool:
         owed_until=None,
         planned_schedule=job.schedule,
         planned_timezone=job.timezone,
+        planned_gap=job.gap,
+        planned_repeated=job.repeated,
         planned_key=job.name,
         error="",
     )
@@ -67,7 +68,7 @@ def _settle(job: Job, now: datetime) -> None:
     """Give the ticks that were due before the edit their rows, by the schedule that was in force then."""
     if job.next_run_at is None or job.owed_until is None or not job.planned_schedule:
         return
-    before = schedules.parse(job.planned_schedule, job.planned_timezone, key=job.planned_key)
+    before = job.schedule_in_force()
     upcoming: datetime | None = job.next_run_at
     while upcoming is not None and upcoming <= job.owed_until:
         upcoming = emit([(job, before, upcoming, job.owed_until)], now).upcoming[job.pk]

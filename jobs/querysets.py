@@ -63,7 +63,7 @@ class RunQuerySet(QuerySet["Run"]):
 
     def expired(self, now: datetime) -> Self:
         """Runs that did not start by their start deadline."""
-        waiting = (State.SCHEDULED, State.QUEUED, State.HELD)
+        waiting = (State.SCHEDULED, State.WAITING, State.QUEUED, State.HELD)
         return self.filter(state__in=waiting, expires_at__isnull=False, expires_at__lt=now).order_by("expires_at")
 
     def live(self) -> Self:

@@ -1,12 +1,14 @@
 """A round of the beat: plan, tick and send until nothing is due, then say when something will be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
+from uuid import UUID
 
 from django.db import connection
 
+from jobs.admit import admit
 from jobs.dispatch import Publish, dispatch
 from jobs.exceptions import BrokerUnavailable
 from jobs.plan import plan
@@ -14,6 +16,14 @@ from jobs.tick import tick
 
 BUDGET = 1.0
 """Seconds after which a round that still has work makes way for rescue and the lock, and is taken up again."""
+
+
+Stop = Callable[[Sequence[UUID]], None]
+"""Asks the workers to kill the processes of runs that were cancelled."""
+
+
+def leave_to_heartbeat(run_ids: Sequence[UUID]) -> None:
+    """Ask nobody: a worker learns of a cancelled run at its next heartbeat, and kills it then."""
 
 
 @dataclass(slots=True)
@@ -25,30 +35,37 @@ class RoundResult:
     skipped: int = 0
     missed: int = 0
     set_aside: int = 0
+    admitted: int = 0
     sent: int = 0
     unfinished: bool = False
     """Something is still due."""
     broker_away: BrokerUnavailable | None = None
 
 
-def work(clock: Callable[[], datetime], trusted: Callable[[], bool], publish: Publish) -> RoundResult:
+def work(
+    clock: Callable[[], datetime], trusted: Callable[[], bool], publish: Publish, stop: Stop = leave_to_heartbeat
+) -> RoundResult:
     """Batch after batch until nothing is due, the budget is spent, or this beat may not go on.
 
-    When the broker is away ticks go on being recorded, and their runs are sent when it is back.
+    When the broker is away ticks go on being recorded, and their runs are sent when it is back. `stop` hastens the end
+    of replaced runs.
     """
     result = RoundResult(unfinished=True)
     end = monotonic() + BUDGET
     while result.unfinished and trusted() and monotonic() < end:
         now = clock()
-        more = _record(now, result)
+        more = _record(now, result, stop)
         if result.broker_away is None:
             more = _send(now, publish, result) or more
         result.unfinished = more
     return result
 
 
-def _record(now: datetime, result: RoundResult) -> bool:
+def _record(now: datetime, result: RoundResult, stop: Stop) -> bool:
     planned, ticked = plan(now), tick(now)
+    if ticked.stopped:
+        stop(ticked.stopped)
+    result.admitted += admit(now)
     result.planned += planned.planned
     result.fired += ticked.fired
     result.skipped += ticked.skipped

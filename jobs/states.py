@@ -10,6 +10,7 @@ class State(TextChoices):
     """The states a run can be in; MEANING says what each one tells."""
 
     SCHEDULED = "scheduled", "Scheduled"
+    WAITING = "waiting", "Waiting"
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
     HELD = "held", "Held"
@@ -30,6 +31,7 @@ class Trigger(TextChoices):
 
 MEANING: Final[Mapping[State, str]] = {
     State.SCHEDULED: "waits for its time, or for the next attempt",
+    State.WAITING: "its time has come, and it waits for something else, which its reason tells",
     State.QUEUED: "sent to the workers, not yet started",
     State.RUNNING: "a worker is executing it",
     State.HELD: "paused by someone; waits to be resumed",
@@ -44,7 +46,8 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.SCHEDULED: frozenset({State.QUEUED, State.RUNNING, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}),
     State.QUEUED: frozenset({State.RUNNING, State.SCHEDULED, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}),
     State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.SCHEDULED, State.CANCELLED}),
-    State.HELD: frozenset({State.SCHEDULED, State.CANCELLED, State.MISSED}),
+    State.WAITING: frozenset({State.SCHEDULED, State.HELD, State.CANCELLED, State.MISSED}),
+    State.HELD: frozenset({State.WAITING, State.CANCELLED, State.MISSED}),
     State.SUCCEEDED: frozenset(),
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
@@ -54,7 +57,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
 
 TERMINAL: Final = frozenset(state for state, moves in MOVES.items() if not moves)
 LIVE: Final = frozenset(MOVES) - TERMINAL
-BORN: Final = frozenset({State.SCHEDULED, State.SKIPPED, State.MISSED})
+BORN: Final = frozenset({State.SCHEDULED, State.WAITING, State.SKIPPED, State.MISSED})
 """The states in which a run may come into being."""
 
 

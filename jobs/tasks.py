@@ -16,8 +16,9 @@ from celery.exceptions import Ignore, MaxRetriesExceededError, Retry
 
 from jobs.broker import ATTEMPT, WORKER, WORKER_NAME
 from jobs.current import current_run
-from jobs.execute import execute
+from jobs.execute import execute, filled_in
 from jobs.policies.outcomes import Failed, Outcome, Succeeded
+from jobs.policies.templates import TemplateError
 from jobs.task_outcomes import AskedRetry, mismatch, one_line, outcome_of, raise_for_celery
 from jobs.transitions import Claim, Claimant, Ticket
 from jobs.worker.shield import exposed, shielded
@@ -82,11 +83,14 @@ class _Body:
         self.message = ""
 
     def __call__(self, claim: Claim) -> Outcome:
+        try:
+            claim = filled_in(claim)
+        except TemplateError as error:
+            return self._refuse(TemplateError(f"the arguments cannot be filled in: {error}"))
         self.task.request.update(args=claim.args, kwargs=claim.kwargs, retries=claim.retries)
         unfit = mismatch(self.task.run, claim.args, claim.kwargs)
         if unfit:
-            self.error, self.message = TypeError(unfit), unfit
-            return Failed(unfit, retryable=False)
+            return self._refuse(TypeError(unfit))
         try:
             self.value = self._run(claim)
         except BaseException as error:
@@ -96,6 +100,11 @@ class _Body:
             self.error, self.message = error, one_line(error)
             return self._told(outcome_of(error))
         return Succeeded(self.value)
+
+    def _refuse(self, error: Exception) -> Failed:
+        """The arguments are wrong, and would be again."""
+        self.error, self.message = error, str(error)
+        return Failed(self.message, retryable=False)
 
     def _run(self, claim: Claim) -> Any:
         with exposed():

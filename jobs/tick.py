@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 
-from jobs import schedules
 from jobs.conf import conf
 from jobs.database import REFUSED, first_line
 from jobs.emit import DueJob, emit
@@ -26,6 +26,8 @@ class TickResult:
     missed: int = 0
     set_aside: int = 0
     more: bool = False
+    stopped: tuple[UUID, ...] = ()
+    """Runs that were replaced, whose processes are to be stopped."""
 
     def __add__(self, other: "TickResult") -> "TickResult":
         return TickResult(
@@ -34,6 +36,7 @@ class TickResult:
             self.missed + other.missed,
             self.set_aside + other.set_aside,
             self.more or other.more,
+            self.stopped + other.stopped,
         )
 
 
@@ -69,7 +72,8 @@ def _batch(query: JobQuerySet, now: datetime, limit: int) -> TickResult:
         for job, error in (broken | emitted.broken).items():
             set_aside(job, error)
     failures = len(broken) + len(emitted.broken)
-    return TickResult(emitted.fired, emitted.skipped, emitted.missed, failures, more=len(jobs) == limit)
+    more = len(jobs) == limit
+    return TickResult(emitted.fired, emitted.skipped, emitted.missed, failures, more, emitted.stopped)
 
 
 def _readable(jobs: Iterable[Job], now: datetime) -> tuple[list[DueJob], dict[Job, Exception]]:
@@ -78,7 +82,7 @@ def _readable(jobs: Iterable[Job], now: datetime) -> tuple[list[DueJob], dict[Jo
     broken: dict[Job, Exception] = {}
     for job in jobs:
         try:
-            schedule = schedules.parse(job.planned_schedule, job.planned_timezone, key=job.planned_key)
+            schedule = job.schedule_in_force()
         except ValueError as error:
             broken[job] = error
         else:

@@ -17,6 +17,7 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from jobs import schedules
 from jobs.models import Run
 from jobs.policies.retry import RetryRules
 from jobs.states import LIVE, MOVES, State
@@ -50,12 +51,22 @@ class Claim:
     job_id: int
     job_name: str
     scheduled_for: datetime
+    shard: int
     task: str
     args: list[Any]
     kwargs: dict[str, Any]
+    templated: bool
+    """Whether `args` and `kwargs` are templates."""
     retries: int
     rules: RetryRules
     started_at: datetime
+    planned: tuple[str, ...]
+    """The job's schedule, as the beat goes by it: text, zone, key, and what becomes of skipped and repeated hours."""
+
+    def schedule(self) -> schedules.Schedule:
+        """The job's schedule; ValueError when it is wrong, and so has no ticks."""
+        text, timezone, key, gap, repeated = self.planned
+        return schedules.parse(text, timezone, key=key, gap=gap, repeated=repeated)
 
 
 def moment(now: Moment) -> Combinable:
@@ -123,8 +134,12 @@ UPDATE jobs_run AS run
    AND (run.expires_at IS NULL OR run.expires_at >= clock.now)
    AND (run.state IN ('scheduled', 'queued')
         OR (%(again)s AND run.state = 'running' AND run.worker_id = worker.id AND run.pid = %(pid)s))
-RETURNING run.job_id, job.name, run.scheduled_for, run.task, run.args::text, run.kwargs::text, run.retries,
-          job.retry_policy, job.max_retries, job.retry_delay, job.retry_cap, job.retry_jitter, run.started_at
+RETURNING run.job_id, job.name, run.scheduled_for, run.shard, run.task, run.args::text, run.kwargs::text,
+          run.templated, run.retries,
+          job.retry_policy, job.max_retries, job.retry_delay, job.retry_cap, job.retry_jitter, run.started_at,
+          coalesce(nullif(job.planned_schedule, ''), job.schedule),
+          coalesce(nullif(job.planned_timezone, ''), job.timezone), coalesce(nullif(job.planned_key, ''), job.name),
+          coalesce(nullif(job.planned_gap, ''), job.gap), coalesce(nullif(job.planned_repeated, ''), job.repeated)
 """
 
 
@@ -157,9 +172,11 @@ def _claim_of(ticket: Ticket, claimant: Claimant, row: tuple[Any, ...]) -> Claim
         job_id,
         job_name,
         scheduled_for,
+        shard,
         task,
         args,
         kwargs,
+        templated,
         retries,
         kind,
         most,
@@ -167,6 +184,7 @@ def _claim_of(ticket: Ticket, claimant: Claimant, row: tuple[Any, ...]) -> Claim
         cap,
         jitter,
         started_at,
+        *planned,
     ) = row
     return Claim(
         ticket=ticket,
@@ -174,12 +192,15 @@ def _claim_of(ticket: Ticket, claimant: Claimant, row: tuple[Any, ...]) -> Claim
         job_id=job_id,
         job_name=job_name,
         scheduled_for=scheduled_for,
+        shard=shard,
         task=task,
         args=json.loads(args),
         kwargs=json.loads(kwargs),
+        templated=templated,
         retries=retries,
         rules=RetryRules(kind, most, delay, cap, jitter),
         started_at=started_at,
+        planned=tuple(planned),
     )
 
 
@@ -221,8 +242,8 @@ def resend(run_ids: Collection[UUID], now: datetime) -> int:
 
 
 def expire(run_ids: Collection[UUID], now: datetime) -> int:
-    """scheduled, queued or held → missed: the start deadline has passed."""
-    waiting = _checked([State.SCHEDULED, State.QUEUED, State.HELD], State.MISSED)
+    """scheduled, waiting, queued or held → missed: the start deadline has passed."""
+    waiting = _checked([State.SCHEDULED, State.WAITING, State.QUEUED, State.HELD], State.MISSED)
     runs = Run.objects.filter(pk__in=run_ids, state__in=waiting, expires_at__lt=now)
     return runs.update(
         state=State.MISSED,
@@ -239,11 +260,17 @@ def cancel(run_id: UUID, reason: str, now: Moment = None) -> bool:
 
 
 def hold(run_id: UUID, reason: str) -> bool:
-    """scheduled or queued → held."""
+    """scheduled, waiting or queued → held."""
     held = {"deadline_at": None, "reason": reason}
-    return move(run_id, State.HELD, [State.SCHEDULED, State.QUEUED], held)
+    return move(run_id, State.HELD, [State.SCHEDULED, State.WAITING, State.QUEUED], held)
 
 
 def release(run_id: UUID) -> bool:
-    """held → scheduled; it is due when it was before."""
-    return move(run_id, State.SCHEDULED, [State.HELD], {"reason": ""})
+    """held → waiting; it goes on when its turn comes, at once if nothing is before it. It is due when it was before."""
+    return move(run_id, State.WAITING, [State.HELD], {"reason": "waits for its turn after a pause"})
+
+
+def admit(run_ids: Collection[UUID]) -> int:
+    """waiting → scheduled: their turn has come."""
+    runs = Run.objects.filter(pk__in=run_ids, state__in=_checked([State.WAITING], State.SCHEDULED))
+    return runs.update(state=State.SCHEDULED, reason="")

@@ -37,6 +37,8 @@ def planned_job(next_run_at: datetime = NOON, **fields: Any) -> Job:
         next_run_at=next_run_at,
         planned_schedule=job.schedule,
         planned_timezone=job.timezone,
+        planned_gap=job.gap,
+        planned_repeated=job.repeated,
         planned_key=job.name,
     )
     job.refresh_from_db()
@@ -98,6 +100,9 @@ def run_in(state: State, now: datetime = NOON) -> Run:
         assert ends(claim.ticket, {}, now)
     else:
         run = queued_run(now) if state is State.QUEUED else scheduled_run(now)
+    if state is State.WAITING:
+        assert transitions.hold(run.pk, "paused by someone")
+        assert transitions.release(run.pk)
     if state is State.HELD:
         assert transitions.hold(run.pk, "paused by someone")
     if state is State.CANCELLED:

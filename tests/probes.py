@@ -197,3 +197,19 @@ def stubborn() -> Never:
             time.sleep(60)
         except Exception as error:  # noqa: BLE001 - it is stubborn
             witness(type(error).__name__)
+
+
+@shared_task(name="probe.arguments", bind=True)
+def arguments(self: "Task[Any, Any]", *args: Any, **kwargs: Any) -> list[Any]:
+    """What it was called with, when its request says the same."""
+    if list(self.request.args or ()) != list(args) or self.request.kwargs != kwargs:
+        raise AssertionError(f"the request has {self.request.args} and {self.request.kwargs}")
+    return [list(args), kwargs]
+
+
+@shared_task(name="probe.ask_again", bind=True)
+def ask_again(self: "Task[Any, Any]", *args: Any, **kwargs: Any) -> list[Any]:
+    """Ask once for another attempt, with arguments that look like templates."""
+    if current_run().attempt == 1:
+        raise self.retry(args=("{attempt} of {",), kwargs={"{k}": ["}"]}, countdown=0)
+    return [*args, kwargs]

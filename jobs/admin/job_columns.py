@@ -97,6 +97,8 @@ class JobColumns:
             job.name,
             write_wall_clock(job.starts_at, zone),
             write_wall_clock(job.ends_at, zone),
+            job.gap,
+            job.repeated,
         )
         return render_to_string("admin/jobs/live_preview.html", {"shown": preview(question, job.now)})
 

@@ -58,7 +58,12 @@ class JobForm(forms.ModelForm):  # type: ignore[type-arg]
             "name": "How the job is called everywhere. Letters H in its schedule are worked out from it.",
             "task": "The registered name of a Celery task. Those that this site or a live worker knows are suggested.",
             "schedule": "When it runs; see the examples above.",
+            "gap": "When the clock goes forward, a fixed time such as 02:30 may not exist that day.",
+            "repeated": "When the clock goes back, a fixed time may come twice. Times with a * follow the clock.",
             "timezone": "The clock that the schedule follows, with its daylight saving: Europe/Riga.",
+            "templated": "Fill in when a run starts: {scheduled_for}, {previous}, {interval_start} and {interval_end}, "
+            "in the job's time zone and as {scheduled_for:%Y-%m-%d} if wanted; {attempt}, {shard}, {job} and {run}. "
+            "A brace that is meant is written {{ or }}.",
             "enabled": "Clear this to pause the job: it makes no ticks until it is enabled again.",
         }
 

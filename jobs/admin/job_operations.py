@@ -16,6 +16,8 @@ def _run_now(job: Job, _: Operator) -> Told:
         return Told.lost("nothing was run, the job has been deleted")
     if run.state == State.SKIPPED:
         return Told.partly(f"skipped, because {run.reason}", run)
+    if run.state == State.WAITING:
+        return Told.partly(f"a run was made; it {run.reason}", run)
     return Told.done("a run was made and starts as soon as a worker is free", run)
 
 

@@ -17,29 +17,32 @@ from jobs.admin.job_form import JobForm
 from jobs.admin.job_list import ConditionFilter, JobList, QueueFilter
 from jobs.admin.job_operations import JOB_OPERATIONS
 from jobs.admin.known_tasks import known_tasks
-from jobs.admin.operations import OperationsAdmin
 from jobs.admin.paginator import CappedPaginator
 from jobs.admin.preview import Question, preview
 from jobs.admin.recent import Recent, recent_runs
+from jobs.admin.run_with import RunWithAdmin
 from jobs.clock import database_now
 from jobs.models import Job
 
 MOST_NAMED = 100
 
 NOW = ("Now", {"fields": ("condition_told", "next_run_told", "latest", "changed", "created")})
-WHAT = (None, {"fields": ("name", "description", "task", "args", "kwargs", "enabled")})
-WHAT_MASKED = (None, {"fields": ("name", "description", "task", "args_shown", "kwargs_shown", "enabled")})
-WHEN = ("schedule", "timezone", "upcoming", "starts_at", "ends_at")
+WHAT = (None, {"fields": ("name", "description", "task", "args", "kwargs", "templated", "enabled")})
+WHAT_MASKED = (None, {"fields": ("name", "description", "task", "args_shown", "kwargs_shown", "templated", "enabled")})
+WHEN = ("schedule", "timezone", "upcoming", "gap", "repeated", "starts_at", "ends_at")
 FAILS = (
     "When it fails",
     {"fields": ("retry_policy", "max_retries", "retry_delay", "retry_cap", "retry_jitter")},
 )
-LATE = ("When it is late, or still running", {"fields": ("overlap", "missed", "grace", "expires")})
+LATE = (
+    "When it is late, or still running",
+    {"fields": ("overlap", "overlap_limit", "missed", "missed_limit", "grace", "expires")},
+)
 HOW = ("How it is run and kept", {"fields": ("queue", "priority", "timeout", "keep"), "classes": ("collapse",)})
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, OperationsAdmin):
+class JobAdmin(JobColumns, RunWithAdmin):
     """What to run and when."""
 
     form = JobForm
@@ -61,9 +64,6 @@ class JobAdmin(JobColumns, OperationsAdmin):
     class Media:
         css: ClassVar = {"all": ["jobs/admin.css"]}
         js: ClassVar = ["jobs/preview.js", "jobs/confirm.js"]
-
-    def has_trigger_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("jobs.trigger_job")
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.pause_job")

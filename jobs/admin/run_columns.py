@@ -27,6 +27,10 @@ MOST_RETRIES = 20
 """How many retries of a run its page links to."""
 
 
+def _template_note(run: Run) -> str:
+    return "A template, filled in when an attempt starts." if run.templated else ""
+
+
 def link_to_run(run: Run) -> SafeString:
     """A run as a link: its own time and its state."""
     stamp = moment(run.scheduled_for, zone_of(run.job.timezone))
@@ -95,11 +99,11 @@ class RunColumns:
 
     @admin.display(description="Arguments")
     def args_told(self, run: Run) -> SafeString:
-        return format_html("<pre>{}</pre>", masked_json(run.args))
+        return format_html("<pre>{}</pre>{}", masked_json(run.args), _template_note(run))
 
     @admin.display(description="Keyword arguments")
     def kwargs_told(self, run: Run) -> SafeString:
-        return format_html("<pre>{}</pre>", masked_json(run.kwargs))
+        return format_html("<pre>{}</pre>{}", masked_json(run.kwargs), _template_note(run))
 
     @admin.display(description="Progress")
     def progress_told(self, run: Run) -> SafeString | str:

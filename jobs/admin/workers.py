@@ -35,7 +35,7 @@ SHOWN = (
     "up_since",
     "served",
     "known",
-    "executing",
+    "executing_now",
 )
 
 
@@ -115,7 +115,7 @@ class WorkerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         )
 
     @admin.display(description="Executing")
-    def executing(self, worker: Any) -> str:
+    def executing_now(self, worker: Any) -> str:
         running = Run.objects.held_by([worker.pk]).select_related("job").defer(*HEAVY).order_by("started_at")
         found: list[Any] = list(running[: MOST_RUNNING + 1])
         for run in found:

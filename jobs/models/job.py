@@ -11,34 +11,16 @@ from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from jobs import schedules
+from jobs.models.choices import Gap, Missed, Overlap, Repeated, RetryPolicy
 from jobs.models.fields import JSONArrayField, JSONObjectField
+from jobs.models.template_check import template_errors
 from jobs.querysets import JobQuerySet, replanning
 
 DAY = 86_400
 YEAR = 366 * DAY
 
-
-class Overlap(models.TextChoices):
-    """What to do with a tick that comes while an earlier run of the job is still live."""
-
-    ALLOW = "allow", "Start another run"
-    SKIP = "skip", "Skip the tick"
-
-
-class Missed(models.TextChoices):
-    """What to do with ticks that could not be run within the grace."""
-
-    SKIP = "skip", "Skip them all"
-    LATEST = "latest", "Run the latest one, skip the others"
-
-
-class RetryPolicy(models.TextChoices):
-    """How the delay before the next attempt grows."""
-
-    NONE = "none", "Do not retry"
-    IMMEDIATE = "immediate", "Retry at once"
-    FIXED = "fixed", "Retry after a fixed delay"
-    EXPONENTIAL = "exponential", "Retry with exponential backoff"
+SCHEDULE_PARTS = {"time zone": "timezone", "gap": "gap", "repeated": "repeated"}
+"""The fields of the parts that a refused schedule may name, other than its text."""
 
 
 def default_timezone() -> str:
@@ -54,7 +36,7 @@ class Job(models.Model):
     within a second.
     """
 
-    PLANNING = ("name", "schedule", "timezone", "enabled", "starts_at", "ends_at")
+    PLANNING = ("name", "schedule", "timezone", "gap", "repeated", "enabled", "starts_at", "ends_at")
     ENGINE = (
         "next_run_at",
         "planned",
@@ -62,6 +44,8 @@ class Job(models.Model):
         "owed_until",
         "planned_schedule",
         "planned_timezone",
+        "planned_gap",
+        "planned_repeated",
         "planned_key",
         "error",
     )
@@ -89,8 +73,30 @@ class Job(models.Model):
         default=default_timezone,
         help_text="The zone of the schedule: Europe/Riga.",
     )
+    gap = models.CharField(
+        "skipped hour",
+        max_length=10,
+        choices=Gap,
+        default=Gap.AFTER,
+        db_default=Gap.AFTER,
+        help_text="When the clock goes forward over a fixed time.",
+    )
+    repeated = models.CharField(
+        "repeated hour",
+        max_length=10,
+        choices=Repeated,
+        default=Repeated.FIRST,
+        db_default=Repeated.FIRST,
+        help_text="When the clock goes back over a fixed time.",
+    )
     starts_at = models.DateTimeField(null=True, blank=True, help_text="No tick before this moment.")
     ends_at = models.DateTimeField(null=True, blank=True, help_text="No tick after this moment.")
+    templated = models.BooleanField(
+        "arguments are templates",
+        default=False,
+        db_default=False,
+        help_text="Fill in {scheduled_for:%Y-%m-%d} and the like when the run starts.",
+    )
     enabled = models.BooleanField(default=True, help_text="A job that is not enabled makes no ticks.")
 
     queue = models.CharField(max_length=100, default="celery", help_text="The Celery queue it is sent to.")
@@ -132,11 +138,25 @@ class Job(models.Model):
         default=Overlap.SKIP,
         help_text="When a tick comes while an earlier run is still live.",
     )
+    overlap_limit = models.PositiveIntegerField(
+        "most waiting",
+        default=100,
+        db_default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text="How many runs may wait, where they wait one after the other.",
+    )
     missed = models.CharField(
         max_length=20,
         choices=Missed,
         default=Missed.LATEST,
         help_text="When ticks could not be run within the grace, for example because no beat was up.",
+    )
+    missed_limit = models.PositiveIntegerField(
+        "most made up for",
+        default=100,
+        db_default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text="How many missed ticks are run at most, where all of them are; the earliest go first.",
     )
     grace = models.PositiveIntegerField(
         default=60,
@@ -155,6 +175,8 @@ class Job(models.Model):
     owed_until = models.DateTimeField(null=True, editable=False)
     planned_schedule = models.CharField(max_length=200, default="", db_default="", editable=False)
     planned_timezone = models.CharField(max_length=64, default="", db_default="", editable=False)
+    planned_gap = models.CharField(max_length=10, default="", db_default="", editable=False)
+    planned_repeated = models.CharField(max_length=10, default="", db_default="", editable=False)
     planned_key = models.CharField(max_length=200, default="", db_default="", editable=False)
     error = models.TextField(
         default="",
@@ -180,7 +202,9 @@ class Job(models.Model):
             models.CheckConstraint(
                 condition=models.Q(overlap__in=Overlap.values)
                 & models.Q(missed__in=Missed.values)
-                & models.Q(retry_policy__in=RetryPolicy.values),
+                & models.Q(retry_policy__in=RetryPolicy.values)
+                & models.Q(gap__in=Gap.values)
+                & models.Q(repeated__in=Repeated.values),
                 name="job_policies_known",
             ),
         ]
@@ -190,7 +214,18 @@ class Job(models.Model):
 
     def parsed_schedule(self) -> schedules.Schedule:
         """The schedule as written now; ValueError says which part of it is wrong."""
-        return schedules.parse(self.schedule, self.timezone, key=self.name)
+        return schedules.parse(self.schedule, self.timezone, key=self.name, gap=self.gap, repeated=self.repeated)
+
+    def schedule_in_force(self) -> schedules.Schedule:
+        """The schedule by which `next_run_at` was worked out, whatever has been edited since; ValueError as above."""
+        return schedules.parse(
+            self.planned_schedule,
+            self.planned_timezone,
+            key=self.planned_key,
+            # Empty on a row that was planned before these columns existed.
+            gap=self.planned_gap or Gap.AFTER,
+            repeated=self.planned_repeated or Repeated.FIRST,
+        )
 
     def clean(self) -> None:
         """Refuse what could never run, naming the field."""
@@ -198,11 +233,14 @@ class Job(models.Model):
         try:
             self.parsed_schedule()
         except ValueError as error:
-            errors["timezone" if "zone" in str(error) else "schedule"] = str(error)
+            errors[SCHEDULE_PARTS.get(str(error).partition(":")[0], "schedule")] = str(error)
         if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
             errors["ends_at"] = "must be after the start"
         if not self.task.strip():
             errors["task"] = "the name of a Celery task is needed"
+        if self.templated and not {"schedule", *SCHEDULE_PARTS.values()} & set(errors):
+            arguments = {"args": self.args, "kwargs": self.kwargs}
+            errors |= template_errors(arguments, self.name, self.parsed_schedule(), self.starts_at)
         if errors:
             raise ValidationError(errors)
 

@@ -25,6 +25,7 @@ class Run(models.Model):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="runs", db_index=False)
     trigger = models.CharField(max_length=20, choices=Trigger)
     retry_of = models.UUIDField(null=True, editable=False)
+    idempotency_key = models.CharField(max_length=200, null=True, editable=False)
     scheduled_for = models.DateTimeField(help_text="The tick's own time.")
     last_scheduled_for = models.DateTimeField(null=True, help_text="The last tick of a stretch of missed ones.")
     ticks = models.PositiveIntegerField(default=1, db_default=1, help_text="How many ticks this row stands for.")
@@ -36,6 +37,7 @@ class Run(models.Model):
     queue = models.CharField(max_length=100)
     priority = models.PositiveSmallIntegerField()
     timeout = models.PositiveIntegerField()
+    templated = models.BooleanField(default=False, db_default=False)
 
     state = models.CharField(max_length=20, choices=State)
     reason = models.TextField(default="", db_default="")
@@ -72,15 +74,21 @@ class Run(models.Model):
             models.Index(fields=["deadline_at"], condition=models.Q(state__in=WITH_WORKERS), name="run_deadline"),
             models.Index(
                 fields=["expires_at"],
-                condition=models.Q(state__in=(State.SCHEDULED, State.QUEUED, State.HELD), expires_at__isnull=False),
+                condition=models.Q(
+                    state__in=(State.SCHEDULED, State.WAITING, State.QUEUED, State.HELD), expires_at__isnull=False
+                ),
                 name="run_expiry",
             ),
             models.Index(fields=["job"], condition=models.Q(state__in=sorted(LIVE)), name="run_live"),
+            models.Index(fields=["job", "due_at"], condition=models.Q(state=State.WAITING), name="run_waiting"),
             models.Index(fields=["worker_id"], condition=models.Q(state=State.RUNNING), name="run_running"),
             models.Index(fields=["job", "-id"], name="run_of_job"),
             models.Index(fields=["state", "-id"], name="run_in_state"),
             models.Index(
                 fields=["trigger", "-id"], condition=~models.Q(trigger=Trigger.SCHEDULE), name="run_asked_for"
+            ),
+            models.Index(
+                fields=["job", "finished_at"], condition=models.Q(state=State.CANCELLED), name="run_cancelled"
             ),
             models.Index(fields=["retry_of"], condition=models.Q(retry_of__isnull=False), name="run_retry_of"),
             models.Index(fields=["finished_at"], condition=models.Q(finished_at__isnull=False), name="run_finished"),
@@ -91,6 +99,11 @@ class Run(models.Model):
                 fields=["job", "scheduled_for", "shard"],
                 condition=~models.Q(trigger__in=(Trigger.MANUAL, Trigger.RETRY)),
                 name="run_one_per_tick",
+            ),
+            models.UniqueConstraint(
+                fields=["job", "idempotency_key"],
+                condition=models.Q(idempotency_key__isnull=False),
+                name="run_one_per_key",
             ),
             models.CheckConstraint(condition=models.Q(state__in=State.values), name="run_state_known"),
             models.CheckConstraint(

@@ -18,6 +18,7 @@ class Worker(models.Model):
     tasks = models.JSONField(default=list, help_text="The names of the tasks it knows.")
     version = models.CharField(max_length=50)
     running = models.PositiveIntegerField(default=0, help_text="How many tasks it is executing.")
+    executing = models.JSONField(default=list, db_default=[], help_text="The ids of the runs it is executing.")
     draining = models.BooleanField(default=False, help_text="It is shutting down and takes no more runs.")
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()

@@ -2,6 +2,6 @@
 
 from jobs.schedules.errors import ScheduleError
 from jobs.schedules.parser import parse
-from jobs.schedules.schedule import Schedule
+from jobs.schedules.schedule import Schedule, SkippedTimes
 
-__all__ = ["Schedule", "ScheduleError", "parse"]
+__all__ = ["Schedule", "ScheduleError", "SkippedTimes", "parse"]

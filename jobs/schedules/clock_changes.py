@@ -3,7 +3,8 @@
 The time line of a zone is cut into stretches in which its distance from UTC is constant; inside one, a wall
 time and its instant differ by a number. `zoneinfo` does not tell when clocks change, so each span of about a
 year is probed every three days when it is first asked for, and remembered. (The shortest stretch of any zone
-since 1970 lasts a week.)
+since 1970 lasts a week.) Where a span ends means nothing to the clock: it cuts no stretch within two days of a
+change, so that what a change skips or repeats is always seen whole.
 """
 
 from bisect import bisect_right
@@ -17,6 +18,7 @@ from jobs.schedules.times import DAY_SECONDS
 # 2 ** 25 seconds are 388 days.
 _SPAN_BITS = 25
 _PROBE_STEP = 3 * DAY_SECONDS
+_NEAR = 2 * DAY_SECONDS
 _SECOND = timedelta(seconds=1)
 
 
@@ -24,12 +26,14 @@ class Stretch(NamedTuple):
     """From `start` up to, not including, `end` (seconds from the epoch) wall time is instant + `offset`.
 
     `before` is the offset just before `start`: less than `offset` if the clock skipped, more if it repeated.
+    `after` is the offset from `end` on.
     """
 
     start: int
     end: int
     offset: int
     before: int
+    after: int
 
 
 class Clock:
@@ -51,12 +55,25 @@ class Clock:
             stretch = self.stretch_at(stretch.end)
         return max(wall - stretch.offset, stretch.start)
 
+    def shown(self, wall: int) -> list[int]:
+        """The instants at which the clock shows this: none in a gap, two if it is repeated."""
+        instants = []
+        stretch = self.stretch_at(wall - DAY_SECONDS)
+        while stretch.start + stretch.offset <= wall:
+            if wall < stretch.end + stretch.offset:
+                instants.append(wall - stretch.offset)
+            stretch = self.stretch_at(stretch.end)
+        return instants
+
     def _probe(self, span: int) -> tuple[list[int], list[Stretch]]:
         begin, end = span << _SPAN_BITS, (span + 1) << _SPAN_BITS
-        starts = [begin, *self._changes(begin, end)]
+        changes = list(self._changes(begin - _NEAR, end + _NEAR))
+        within = [change for change in changes if begin < change < end]
+        starts = [next((change for change in changes if change <= begin), begin), *within]
+        stops = [*within, next((change for change in changes if change >= end), end)]
         stretches = [
-            Stretch(start, stop, self._offset(start), self._offset(start - 1))
-            for start, stop in zip(starts, [*starts[1:], end], strict=True)
+            Stretch(start, stop, self._offset(start), self._offset(start - 1), self._offset(stop))
+            for start, stop in zip(starts, stops, strict=True)
         ]
         self._spans[span] = starts, stretches
         return starts, stretches

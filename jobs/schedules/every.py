@@ -1,10 +1,12 @@
 """`@every 1h30m`: a fixed grid that starts at the Unix epoch, so that a restart or an edit shifts nothing."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobs.schedules.days import LAST_DAY
 from jobs.schedules.errors import ScheduleError
+from jobs.schedules.fires import Gap
 from jobs.schedules.times import DAY_SECONDS
 
 UNITS = {"w": 7 * DAY_SECONDS, "d": DAY_SECONDS, "h": 3600, "m": 60, "s": 1}
@@ -29,6 +31,9 @@ class EveryFires:
 
     def count(self, first: int, last: int) -> int:
         return max(0, min(last, _END - 1) // self.period - (max(first, 0) - 1) // self.period)
+
+    def gaps(self, first: int, last: int) -> Iterator[Gap]:
+        return iter(())  # a grid has no times on the wall
 
 
 def read_period(text: str) -> int:

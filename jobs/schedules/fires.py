@@ -1,6 +1,7 @@
 """What every kind of schedule answers, in whole seconds from the Unix epoch."""
 
-from typing import Protocol
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from jobs.schedules.days import FIRST_DAY, LAST_DAY
 from jobs.schedules.times import DAY_SECONDS
@@ -9,6 +10,16 @@ from jobs.schedules.times import DAY_SECONDS
 MARGIN = 2 * DAY_SECONDS
 FIRST_INSTANT = FIRST_DAY * DAY_SECONDS - MARGIN
 LAST_INSTANT = (LAST_DAY + 1) * DAY_SECONDS + MARGIN
+
+
+class Gap(NamedTuple):
+    """A gap of the clock with times of the schedule in it: its end, the first of them on the wall, their number."""
+
+    end: int
+    wall: int
+    times: int
+    run: bool
+    """Whether they run, once, when the gap ends."""
 
 
 class Fires(Protocol):
@@ -20,3 +31,6 @@ class Fires(Protocol):
 
     def count(self, first: int, last: int) -> int:
         """How many lie from `first` to `last`, both included."""
+
+    def gaps(self, first: int, last: int) -> Iterator[Gap]:
+        """The gaps that hold times of the schedule and end from `first` to `last`, in order."""

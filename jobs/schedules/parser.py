@@ -5,7 +5,8 @@ from datetime import tzinfo
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
-from jobs.schedules.at import AtFires, instant_of, read_moment, write_moment
+from jobs.schedules.at import at_fires, read_moment, write_moment
+from jobs.schedules.change_rule import FOLLOWS_CLOCK, GAPS, REPEATS, change_rule, check_options
 from jobs.schedules.clock_changes import clock_of
 from jobs.schedules.cron import CronFires
 from jobs.schedules.cron_text import read_cron
@@ -26,33 +27,39 @@ MACROS = {
     "@annually": "0 0 1 1 *",
 }
 
+DEFAULTS = GAPS[0], REPEATS[0]
+
 _HASHED = re.compile(r"\bH\b", re.IGNORECASE)
 
 
-def parse(text: str, timezone: str | tzinfo, *, key: str = "") -> Schedule:
+def parse(
+    text: str, timezone: str | tzinfo, *, key: str = "", gap: str = GAPS[0], repeated: str = REPEATS[0]
+) -> Schedule:
     """The schedule of a text in a time zone (an IANA name or a tzinfo).
 
-    `key` is the stable identity that `H` hashes, such as the job's name. ScheduleError, a ValueError, tells
-    which part is wrong and what is allowed there. Results are cached.
+    `key` is the stable identity that `H` hashes, such as the job's name. `gap` (after, skip) and `repeated` (first,
+    second, both) say what becomes of a fixed time that a change of the clock skips or repeats. ScheduleError, a
+    ValueError, tells which part is wrong and what is allowed there. Results are cached.
     """
     if not isinstance(text, str):
         raise ScheduleError(f"schedule: must be text, not {type(text).__name__}")
-    return _parse(text, timezone, key if _HASHED.search(text) else "")
+    check_options(gap, repeated)
+    return _parse(text, timezone, key if _HASHED.search(text) else "", str(gap), str(repeated))
 
 
 @lru_cache(maxsize=8192)
-def _parse(text: str, timezone: str | tzinfo, key: str) -> Schedule:
+def _parse(text: str, timezone: str | tzinfo, key: str, gap: str, repeated: str) -> Schedule:
     zone = _zone(timezone)
     words = _words(text)
     if not words[0].startswith("@"):
-        return _cron(" ".join(words).upper(), words, zone, key)
+        return _cron(" ".join(words).upper(), words, zone, key, (gap, repeated))
     name, rest = words[0].lower(), " ".join(words[1:])
     if name == "@every":
         return _every(rest, zone)
     if name == "@at":
-        return _at(rest, zone)
+        return _at(rest, zone, gap, repeated)
     if name in MACROS and not rest:
-        return _cron(name, MACROS[name].split(), zone, key)
+        return _cron(name, MACROS[name].split(), zone, key, (gap, repeated))
     raise ScheduleError(
         f"schedule: '{text.strip()}' is not known; allowed with @ are {' '.join(MACROS)}, "
         "@every 1h30m and @at 2027-01-01T09:00"
@@ -79,18 +86,23 @@ def _zone(timezone: str | tzinfo) -> tzinfo:
         raise ScheduleError(f"time zone: {timezone!r} is not known; write a name such as Europe/Riga") from error
 
 
-def _cron(text: str, words: list[str], zone: tzinfo, key: str) -> Schedule:
+def _cron(text: str, words: list[str], zone: tzinfo, key: str, options: tuple[str, str]) -> Schedule:
     cron = read_cron(words, key)
-    fires = CronFires(cron.walls, clock_of(zone), cron.follows_clock)
-    return Schedule(text, zone, key, fires, partial(describe_cron, cron))
+    rule = FOLLOWS_CLOCK if cron.follows_clock else change_rule(*options)
+    gap, repeated = DEFAULTS if cron.follows_clock else options
+    fires = CronFires(cron.walls, clock_of(zone), rule)
+    return Schedule(text, zone, key, gap, repeated, fires, partial(describe_cron, cron))
 
 
 def _every(rest: str, zone: tzinfo) -> Schedule:
     period = read_period(rest)
-    return Schedule(f"@every {write_period(period)}", zone, "", EveryFires(period), partial(describe_every, period))
+    words = partial(describe_every, period)
+    return Schedule(f"@every {write_period(period)}", zone, "", *DEFAULTS, EveryFires(period), words)
 
 
-def _at(rest: str, zone: tzinfo) -> Schedule:
+def _at(rest: str, zone: tzinfo, gap: str, repeated: str) -> Schedule:
     moment = read_moment(rest)
-    fires = AtFires(instant_of(moment, clock_of(zone)))
-    return Schedule(f"@at {write_moment(moment)}", zone, "", fires, partial(describe_at, moment))
+    fires = at_fires(moment, clock_of(zone), change_rule(gap, repeated))
+    if moment.tzinfo is not None:
+        gap, repeated = DEFAULTS
+    return Schedule(f"@at {write_moment(moment)}", zone, "", gap, repeated, fires, partial(describe_at, moment))

@@ -2,27 +2,43 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
-from jobs.schedules.fires import FIRST_INSTANT, LAST_INSTANT, Fires
+from jobs.schedules.fires import FIRST_INSTANT, LAST_INSTANT, Fires, Gap
 from jobs.schedules.times import DAY_SECONDS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedTimes:
+    """Times of a schedule that the clock skips when it goes forward.
+
+    `gap_end` is the moment right after the gap, in the schedule's zone, `first` the first of the times (naive, as no
+    clock shows it), `count` their number, and `run` tells whether they run, once, at `gap_end`.
+    """
+
+    gap_end: datetime
+    first: datetime
+    count: int
+    run: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A schedule's text in a time zone, and its fire times: whole seconds of the years 1970 to 2199.
 
-    Two are equal if they have the same normalised text, zone and, where `H` is used, key. Fire times are
-    aware, in the schedule's zone, with `fold` set in the second of two repeated hours. Compare them as UTC:
-    Python compares two datetimes of one zone by the clock on the wall. Naive datetimes are refused with
-    ValueError.
+    Two are equal if they have the same normalised text and zone, where `H` is used the same key, and for fixed times
+    the same `gap` and `repeated`; these have their default values where times follow the clock, whatever was asked.
+    Fire times are aware, in the schedule's zone, with `fold` set in the second of two repeated hours. Compare them as
+    UTC: Python compares two datetimes of one zone by the clock on the wall. Naive datetimes are refused (ValueError).
     """
 
     text: str
     timezone: tzinfo
     key: str = field(repr=False)
+    gap: str = field(repr=False)
+    repeated: str = field(repr=False)
     _fires: Fires = field(repr=False, compare=False)
     _words: Callable[[], str] = field(repr=False, compare=False)
 
@@ -58,6 +74,15 @@ class Schedule:
         """How many fire times `between` has, without making them."""
         first, last = _window(after, until)
         return self._fires.count(first, last) if first <= last else 0
+
+    def skipped_between(self, after: datetime, until: datetime) -> Iterator[SkippedTimes]:
+        """What the clock skips of the schedule in gaps that end at t with after < t <= until, one for each gap."""
+        first, last = _window(after, until)
+        return map(self._skipped, self._fires.gaps(first, last))
+
+    def _skipped(self, gap: Gap) -> SkippedTimes:
+        wall = _EPOCH.replace(tzinfo=None) + timedelta(seconds=gap.wall)
+        return SkippedTimes(self._local(gap.end), wall, gap.times, gap.run)
 
     def _walk(self, first: int, last: int) -> Iterator[datetime]:
         while first <= last:

@@ -74,6 +74,7 @@ class Bookkeeper(threading.Thread):
             if news is not None:
                 news.write()
                 news = None
+                self._due = steady_now()  # a run that waits for the end of this one is let go on by a heartbeat
                 self._database_is_back()
             if steady_now() >= self._due:
                 self._beat()
@@ -103,11 +104,15 @@ class Bookkeeper(threading.Thread):
         asked_at = steady_now()
         if not self._registered:
             self._register()
-        elif not lease.renew(self.worker_id, len(self._pool.active_requests()), self.draining):
+        elif not self._renew():
             self._declared_dead()
         LEASE_CLOCK.stop_at(asked_at + conf().lease - conf().lease_margin)
         self._due = asked_at + conf().heartbeat
         self._compare()
+
+    def _renew(self) -> bool:
+        executing, running = self._pool.active_runs(), len(self._pool.active_requests())
+        return lease.renew(self.worker_id, running, self.draining, executing=list(executing))
 
     def _register(self) -> None:
         self.worker_id = lease.register(self._registration())

@@ -26,6 +26,8 @@ FORM = {
     "kwargs": "{}",
     "schedule": "0 2 * * *",
     "timezone": "Europe/Riga",
+    "gap": "after",
+    "repeated": "first",
     "enabled": "on",
     "starts_at": "",
     "ends_at": "",
@@ -39,7 +41,9 @@ FORM = {
     "retry_cap": "3600",
     "retry_jitter": "on",
     "overlap": "skip",
+    "overlap_limit": "100",
     "missed": "latest",
+    "missed_limit": "100",
     "grace": "60",
     "keep": "30",
 }

@@ -169,7 +169,7 @@ def test_pause_and_resume_a_run() -> None:
     press(client, run, "pause")
     assert "nothing changed, it is held" in told(client)
     press(client, run, "resume")
-    assert reload(run).state == State.SCHEDULED
+    assert reload(run).state == State.WAITING
     assert LogEntry.objects.count() == 2
 
 

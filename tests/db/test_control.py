@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from jobs import control, transitions
+from jobs.admit import admit
 from jobs.finish import finish
 from jobs.models import Job, Run
 from jobs.policies.outcomes import Succeeded
@@ -51,6 +52,7 @@ def test_a_paused_run_is_not_executed_though_its_message_is_on_its_way() -> None
     assert transitions.claim(ticket_of(run), run.task, claimant_of(worker), 40, now=NOON) is None
     assert not Run.objects.due(NOON).exists()
     assert control.resume_run(run.pk)
+    assert admit(NOON) == 1
     assert list(Run.objects.due(NOON)) == [run]
 
 

@@ -122,10 +122,30 @@ def test_latest_runs_the_last_of_the_missed_ticks() -> None:
     ]
 
 
-def test_a_run_that_comes_late_is_due_since_its_own_time() -> None:
+def test_a_run_that_is_made_up_for_is_due_when_it_is_made_and_not_ahead_of_live_ones() -> None:
     planned_job(missed="latest", schedule="0 12 * * *")
     tick(NOON + timedelta(hours=1))
-    assert Run.objects.get().due_at == NOON
+    run = Run.objects.get()
+    assert (run.scheduled_for, run.due_at, run.priority) == (NOON, NOON + timedelta(hours=1), 5)
+
+
+def test_all_missed_ticks_are_made_up_for_up_to_the_limit_at_the_least_urgent_priority() -> None:
+    job = planned_job(missed="all", missed_limit=3, schedule="0 * * * *", overlap="allow", grace=60)
+    result = tick(NOON + timedelta(hours=6))
+    assert (result.fired, result.missed) == (4, 3)
+    live, *made_up = Run.objects.filter(state=State.SCHEDULED).order_by("priority", "scheduled_for")
+    assert (live.scheduled_for, live.priority) == (NOON + timedelta(hours=6), 5)
+    assert [(run.scheduled_for, run.priority) for run in made_up] == [(NOON + timedelta(hours=n), 9) for n in range(3)]
+    stretch = Run.objects.get(state=State.MISSED)
+    assert (stretch.scheduled_for, stretch.ticks) == (NOON + timedelta(hours=3), 3)
+    assert next_run_at(job) == NOON + timedelta(hours=7)
+
+
+def test_the_earliest_missed_tick_is_made_up_for() -> None:
+    planned_job(missed="earliest", schedule="0 * * * *", overlap="allow", grace=60)
+    tick(NOON + timedelta(hours=2, minutes=30))
+    assert Run.objects.get(state=State.SCHEDULED).scheduled_for == NOON
+    assert Run.objects.get(state=State.MISSED).ticks == 2
 
 
 def test_a_burst_leaves_the_rest_due(settings: Settings) -> None:

@@ -56,7 +56,7 @@ MOVES_MADE = [
     Move(
         "expire",
         lambda t: transitions.expire([t.run_id], LATER),
-        frozenset({State.SCHEDULED, State.QUEUED, State.HELD}),
+        frozenset({State.SCHEDULED, State.WAITING, State.QUEUED, State.HELD}),
         State.MISSED,
         guards_attempt=False,
     ),
@@ -64,15 +64,22 @@ MOVES_MADE = [
     Move(
         "hold",
         lambda t: transitions.hold(t.run_id, "by x"),
-        frozenset({State.SCHEDULED, State.QUEUED}),
+        frozenset({State.SCHEDULED, State.WAITING, State.QUEUED}),
         State.HELD,
+        guards_attempt=False,
+    ),
+    Move(
+        "admit",
+        lambda t: transitions.admit([t.run_id]),
+        frozenset({State.WAITING}),
+        State.SCHEDULED,
         guards_attempt=False,
     ),
     Move(
         "release",
         lambda t: transitions.release(t.run_id),
         frozenset({State.HELD}),
-        State.SCHEDULED,
+        State.WAITING,
         guards_attempt=False,
     ),
 ]
@@ -85,7 +92,7 @@ def row(run: Run) -> dict[str, Any]:
 
 def ready_for(move: Move, state: State) -> Run:
     run = run_in(state)
-    if move.name == "expire" and state in (State.SCHEDULED, State.QUEUED, State.HELD):
+    if move.name == "expire" and state in (State.SCHEDULED, State.WAITING, State.QUEUED, State.HELD):
         Run.objects.filter(pk=run.pk).update(expires_at=LATER - timedelta(seconds=1))
     return run
 
@@ -194,6 +201,8 @@ def test_a_released_run_is_due_when_it_was_before() -> None:
     run = run_in(State.HELD)
     assert transitions.release(run.pk)
     assert reload(run).due_at == run.due_at
+    assert reload(run).reason == "waits for its turn after a pause"
+    assert transitions.admit([run.pk]) == 1
     assert reload(run).reason == ""
 
 

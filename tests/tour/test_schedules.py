@@ -1,11 +1,12 @@
 """The table of schedules in the README: each example parses, and means what it says."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from jobs.models import Job
 from jobs.schedules import parse
 
 README = Path(__file__).parents[2] / "README.md"
@@ -35,6 +36,27 @@ def test_a_schedule_fires_when_the_readme_says(text: str, expected: str) -> None
     assert following is not None
     assert f"{following:%Y-%m-%d %H:%M:%S}" == expected
     assert schedule.describe()
+
+
+@pytest.mark.parametrize(
+    ("options", "spring", "autumn"),
+    [
+        ({}, ["04:00+0300"], ["03:30+0300"]),
+        ({"gap": "skip"}, [], ["03:30+0300"]),
+        ({"repeated": "second"}, ["04:00+0300"], ["03:30+0200"]),
+        ({"repeated": "both"}, ["04:00+0300"], ["03:30+0300", "03:30+0200"]),
+    ],
+)
+def test_a_job_decides_what_a_clock_change_does_to_it(
+    options: dict[str, str], spring: list[str], autumn: list[str]
+) -> None:
+    job = Job(name="nightly", task="probe.add", schedule="30 3 * * *", timezone="Europe/Riga", **options)
+    for day, expected in (
+        (datetime(2026, 3, 28, 22, tzinfo=UTC), spring),
+        (datetime(2026, 10, 24, 21, tzinfo=UTC), autumn),
+    ):
+        fires = job.parsed_schedule().between(day, day + timedelta(hours=20))
+        assert [f"{fire:%H:%M%z}" for fire in fires] == expected
 
 
 def test_every_example_in_the_readme_parses() -> None:

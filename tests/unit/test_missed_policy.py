@@ -31,6 +31,8 @@ TEXTS = [
 ZONES = ["UTC", "Europe/Riga", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]
 SKIP = MissedRules("skip", timedelta(seconds=60))
 LATEST = replace(SKIP, kind="latest")
+EARLIEST = replace(SKIP, kind="earliest")
+ALL = replace(SKIP, kind="all")
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 MINUTELY = schedules.parse("* * * * *", "UTC")
 
@@ -44,17 +46,25 @@ def stretch(first: int, last: int) -> Stretch:
     return Stretch(begin, end, last - first + 1)
 
 
+def hour(number: int) -> datetime:
+    return NOON + timedelta(hours=number)
+
+
+def hours(first: int, last: int) -> Stretch:
+    return Stretch(hour(first), hour(last), last - first + 1)
+
+
 @pytest.mark.parametrize(
     ("rules", "now", "expected"),
     [
-        (SKIP, 0, Due(minutes(0), None, *minutes(1))),
-        (SKIP, 1, Due(minutes(0, 1), None, *minutes(2))),
-        (SKIP, 2, Due(minutes(1, 2), stretch(0, 0), *minutes(3))),
-        (SKIP, 60, Due(minutes(59, 60), stretch(0, 58), *minutes(61))),
-        (LATEST, 0, Due(minutes(0), None, *minutes(1))),
-        (LATEST, 60, Due(minutes(59, 60), stretch(0, 58), *minutes(61))),
-        (replace(SKIP, grace=timedelta(hours=1)), 3, Due(minutes(0, 1, 2, 3), None, *minutes(4))),
-        (replace(SKIP, grace=timedelta(0)), 5, Due(minutes(5), stretch(0, 4), *minutes(6))),
+        (SKIP, 0, Due(minutes(0), (), (), *minutes(1))),
+        (SKIP, 1, Due(minutes(0, 1), (), (), *minutes(2))),
+        (SKIP, 2, Due(minutes(1, 2), (), (stretch(0, 0),), *minutes(3))),
+        (SKIP, 60, Due(minutes(59, 60), (), (stretch(0, 58),), *minutes(61))),
+        (LATEST, 0, Due(minutes(0), (), (), *minutes(1))),
+        (LATEST, 60, Due(minutes(59, 60), (), (stretch(0, 58),), *minutes(61))),
+        (replace(SKIP, grace=timedelta(hours=1)), 3, Due(minutes(0, 1, 2, 3), (), (), *minutes(4))),
+        (replace(SKIP, grace=timedelta(0)), 5, Due(minutes(5), (), (stretch(0, 4),), *minutes(6))),
     ],
 )
 def test_minutely_ticks_are_sorted_by_the_grace(rules: MissedRules, now: int, expected: Due) -> None:
@@ -62,23 +72,27 @@ def test_minutely_ticks_are_sorted_by_the_grace(rules: MissedRules, now: int, ex
 
 
 @pytest.mark.parametrize(
-    ("rules", "fire", "missed"),
+    ("rules", "made_up", "missed"),
     [
-        (SKIP, (), Stretch(NOON, NOON + timedelta(hours=3), 4)),
-        (LATEST, (NOON + timedelta(hours=3),), Stretch(NOON, NOON + timedelta(hours=2), 3)),
+        (SKIP, (), (hours(0, 3),)),
+        (LATEST, (hour(3),), (hours(0, 2),)),
+        (EARLIEST, (hour(0),), (hours(1, 3),)),
+        (ALL, (hour(0), hour(1), hour(2), hour(3)), ()),
+        (replace(ALL, limit=3), (hour(0), hour(1), hour(2)), (hours(3, 3),)),
+        (replace(ALL, limit=1), (hour(0),), (hours(1, 3),)),
     ],
 )
-def test_latest_runs_the_last_late_tick_when_none_is_on_time(
-    rules: MissedRules, fire: tuple[datetime, ...], missed: Stretch
+def test_late_ticks_are_made_up_for_as_the_policy_says(
+    rules: MissedRules, made_up: tuple[datetime, ...], missed: tuple[Stretch, ...]
 ) -> None:
     now = NOON + timedelta(hours=3, minutes=30)
     due = decide(schedules.parse("@hourly", "UTC"), NOON, now, rules, 100)
-    assert due == Due(fire, missed, NOON + timedelta(hours=4))
+    assert due == Due((), made_up, missed, NOON + timedelta(hours=4))
 
 
 def test_a_single_late_tick_is_run_by_latest_without_a_missed_row() -> None:
     due = decide(schedules.parse("@daily", "UTC"), NOON.replace(hour=0), NOON, LATEST, 100)
-    assert due == Due((NOON.replace(hour=0),), None, NOON.replace(hour=0, day=2))
+    assert due == Due((), (NOON.replace(hour=0),), (), NOON.replace(hour=0, day=2))
 
 
 @pytest.mark.parametrize("rules", [SKIP, LATEST])
@@ -86,24 +100,24 @@ def test_a_tick_exactly_as_late_as_the_grace_is_on_time_and_a_microsecond_later_
     hourly = schedules.parse("@hourly", "UTC")
     assert decide(hourly, NOON, NOON + rules.grace, rules, 100).fire == (NOON,)
     late = decide(hourly, NOON, NOON + rules.grace + MICROSECOND, rules, 100)
-    assert (late.missed is not None) == (rules.kind == "skip")
+    assert bool(late.missed) == (rules.kind == "skip")
 
 
 def test_at_most_a_burst_is_run_at_once_and_the_rest_stays_due() -> None:
     rules = replace(SKIP, grace=timedelta(hours=1))
     due = decide(MINUTELY, NOON, NOON + timedelta(minutes=9), rules, 4)
-    assert due == Due(minutes(0, 1, 2, 3), None, *minutes(4))
+    assert due == Due(minutes(0, 1, 2, 3), (), (), *minutes(4))
 
 
 def test_a_schedule_that_has_ended_has_nothing_upcoming() -> None:
     once = schedules.parse("@at 2026-07-01T12:00", "UTC")
-    assert decide(once, NOON, NOON, SKIP, 100) == Due((NOON,), None, None)
+    assert decide(once, NOON, NOON, SKIP, 100) == Due((NOON,), (), (), None)
 
 
 def test_a_year_of_missed_seconds_is_counted_not_walked() -> None:
     every_second = schedules.parse("* * * * * *", "UTC")
     due = decide(every_second, NOON, NOON + timedelta(days=365), replace(SKIP, grace=timedelta(0)), 100)
-    assert due.missed == Stretch(NOON, NOON + timedelta(days=365, seconds=-1), 365 * 86_400)
+    assert due.missed == (Stretch(NOON, NOON + timedelta(days=365, seconds=-1), 365 * 86_400),)
 
 
 def test_latest_across_the_repeated_hour_of_autumn_counts_both() -> None:
@@ -113,8 +127,8 @@ def test_latest_across_the_repeated_hour_of_autumn_counts_both() -> None:
     second_half_past_three = datetime(2026, 10, 25, 3, 30, fold=1, tzinfo=riga).astimezone(UTC)
     now = second_half_past_three + timedelta(minutes=10)
     due = decide(half_hourly, first, now, LATEST, 100)
-    assert due.fire == (second_half_past_three,)
-    assert due.missed == Stretch(first, second_half_past_three - timedelta(minutes=30), 3)
+    assert due.made_up == (second_half_past_three,)
+    assert due.missed == (Stretch(first, second_half_past_three - timedelta(minutes=30), 3),)
 
 
 around_clock_changes = st.sampled_from(
@@ -130,7 +144,8 @@ around_clock_changes = st.sampled_from(
 )
 the_rules = st.builds(
     MissedRules,
-    kind=st.sampled_from(["skip", "latest"]),
+    kind=st.sampled_from(["skip", "latest", "earliest", "all"]),
+    limit=st.integers(1, 8),
     grace=st.integers(0, 7200).map(lambda seconds: timedelta(seconds=seconds)),
 )
 
@@ -158,17 +173,15 @@ def test_every_due_tick_is_run_or_missed_or_still_to_come(
 
     due = decide(schedule, first, now, rules, burst)
 
-    missed = _covered(due.missed, ticks)
+    missed = [tick for stretch in due.missed for tick in _covered(stretch, ticks)]
     rest = [tick for tick in ticks if due.upcoming is not None and tick >= due.upcoming]
-    assert [*missed, *due.fire, *rest] == ticks
+    assert sorted([*missed, *due.made_up, *due.fire, *rest]) == ticks
     assert not rest or len(due.fire) == burst
     assert due.upcoming == schedule.next_after(ticks[-1] if not rest else rest[0] - MICROSECOND)
     _check_lateness(due, missed, now, rules)
 
 
-def _covered(missed: Stretch | None, ticks: list[datetime]) -> list[datetime]:
-    if missed is None:
-        return []
+def _covered(missed: Stretch, ticks: list[datetime]) -> list[datetime]:
     covered = [tick for tick in ticks if missed.first <= tick <= missed.last]
     assert len(covered) == missed.count
     assert (covered[0], covered[-1]) == (missed.first, missed.last)
@@ -176,12 +189,16 @@ def _covered(missed: Stretch | None, ticks: list[datetime]) -> list[datetime]:
 
 
 def _check_lateness(due: Due, missed: list[datetime], now: datetime, rules: MissedRules) -> None:
-    assert all(tick < now - rules.grace for tick in missed)
-    on_time = [tick for tick in due.fire if tick >= now - rules.grace]
-    if rules.kind == "skip" or on_time:
-        assert list(due.fire) == on_time
-    else:
-        assert len(due.fire) <= 1
+    late = sorted([*missed, *due.made_up])
+    assert all(tick < now - rules.grace for tick in late)
+    assert all(tick >= now - rules.grace for tick in due.fire)
+    made_up = {
+        "skip": [],
+        "latest": [] if due.fire else late[-1:],
+        "earliest": late[:1],
+        "all": late[: rules.limit],
+    }
+    assert list(due.made_up) == made_up[rules.kind]
 
 
 @settings(max_examples=150, deadline=None)
@@ -203,6 +220,6 @@ def test_looking_again_and_again_at_any_moments_gives_every_tick_once(
         now += timedelta(seconds=gap)
         while upcoming is not None and upcoming <= now:
             due = decide(schedule, upcoming, now, rules, burst)
-            seen += len(due.fire) + (due.missed.count if due.missed else 0)
+            seen += len(due.fire) + len(due.made_up) + sum(stretch.count for stretch in due.missed)
             upcoming = due.upcoming
     assert seen == schedule.count_between(around, now)

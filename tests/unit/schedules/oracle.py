@@ -15,15 +15,29 @@ def fires_on_the_clock(
 
 
 def fires_of_fixed_times(
-    zone: ZoneInfo, start: datetime, end: datetime, step: timedelta, matches: Matches
+    zone: ZoneInfo,
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+    matches: Matches,
+    gap: str = "after",
+    repeated: str = "first",
 ) -> list[datetime]:
-    """Every matching time on the calendar is one fire: when the clock first shows it, or right after its gap."""
+    """Every matching time on the calendar: when the clock shows it the first or second time, or right after its gap."""
     margin = 2 * timedelta(days=1)  # no clock is further from UTC, and no gap is longer
-    walls = _moments(start - margin, end + margin, step)
-    fires = {
-        _first_shown(wall.replace(tzinfo=None), zone, step) for wall in walls if matches(wall.replace(tzinfo=None))
-    }
+    fires: set[datetime] = set()
+    for moment in _moments(start - margin, end + margin, step):
+        wall = moment.replace(tzinfo=None)
+        if matches(wall) and (shown := _shown(wall, zone)):
+            fires |= {"first": {shown[0]}, "second": {shown[-1]}, "both": set(shown)}[repeated]
+        elif matches(wall) and gap == "after":
+            fires.add(_first_shown(wall, zone, step))
     return sorted(fire for fire in fires if start < fire <= end)
+
+
+def _shown(wall: datetime, zone: ZoneInfo) -> list[datetime]:
+    moments = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return sorted(moment for moment in moments if moment.astimezone(zone).replace(tzinfo=None) == wall)
 
 
 def _moments(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:

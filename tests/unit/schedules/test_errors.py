@@ -139,6 +139,29 @@ def test_an_unknown_time_zone_is_named(zone: str) -> None:
     assert repr(zone) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("gap", "before", "after, skip"),
+        ("gap", None, "after, skip"),
+        ("gap", "", "after, skip"),
+        ("repeated", "third", "first, second, both"),
+        ("repeated", ["first"], "first, second, both"),
+    ],
+)
+def test_an_unknown_option_is_named(option: str, value: Any, allowed: str) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        parse("0 2 * * *", "Europe/Riga", **{option: value})
+    assert str(caught.value) == f"{option}: {value!r} is not known; allowed are {allowed}"
+
+
+def test_a_time_that_the_clock_and_the_schedule_skip_is_refused() -> None:
+    with pytest.raises(ScheduleError) as caught:
+        parse("@at 2026-03-29 03:30", "Europe/Riga", gap="skip")
+    words = "so with gap skip it never comes; write a time that exists"
+    assert str(caught.value) == f"@at: the clock skips 2026-03-29T03:30, {words}"
+
+
 def test_naive_datetimes_are_refused() -> None:
     schedule, naive = parse("* * * * *", "UTC"), datetime(2026, 1, 1)  # noqa: DTZ001
     for ask in (
@@ -147,6 +170,7 @@ def test_naive_datetimes_are_refused() -> None:
         lambda: schedule.between(naive, utc("2026-01-01")),
         lambda: schedule.between(utc("2026-01-01"), naive),
         lambda: schedule.count_between(naive, naive),
+        lambda: schedule.skipped_between(naive, naive),
     ):
         with pytest.raises(ValueError, match="is naive"):
             ask()

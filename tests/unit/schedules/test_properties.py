@@ -7,14 +7,14 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from jobs.schedules import Schedule, ScheduleError, parse
-from tests.unit.schedules.texts import ALL_TEXTS, ZONES, moments
+from tests.unit.schedules.texts import ALL_TEXTS, OPTIONS, ZONES, moments
 
 MOMENTS = moments()
 
 
-def parsed(text: str, zone: str) -> Schedule:
+def parsed(text: str, zone: str, options: dict[str, str] | None = None) -> Schedule:
     try:
-        return parse(text, zone, key="backup")
+        return parse(text, zone, key="backup", **(options or {}))
     except ScheduleError as error:
         if "never comes" not in str(error):
             raise
@@ -26,10 +26,12 @@ def in_utc(moment: datetime) -> datetime:
 
 
 @settings(max_examples=400, deadline=None)
-@given(text=ALL_TEXTS, place=MOMENTS)
-def test_next_and_previous_are_each_others_inverse(text: str, place: tuple[str, datetime]) -> None:
+@given(text=ALL_TEXTS, options=OPTIONS, place=MOMENTS)
+def test_next_and_previous_are_each_others_inverse(
+    text: str, options: dict[str, str], place: tuple[str, datetime]
+) -> None:
     zone, moment = place
-    schedule = parsed(text, zone)
+    schedule = parsed(text, zone, options)
     following = schedule.next_after(moment)
     previous = schedule.previous_before(moment)
     if following is not None:
@@ -48,10 +50,12 @@ def test_next_and_previous_are_each_others_inverse(text: str, place: tuple[str, 
 
 
 @settings(max_examples=400, deadline=None)
-@given(text=ALL_TEXTS, place=MOMENTS)
-def test_next_goes_up_and_previous_comes_back_the_same_way(text: str, place: tuple[str, datetime]) -> None:
+@given(text=ALL_TEXTS, options=OPTIONS, place=MOMENTS)
+def test_next_goes_up_and_previous_comes_back_the_same_way(
+    text: str, options: dict[str, str], place: tuple[str, datetime]
+) -> None:
     zone, moment = place
-    schedule = parsed(text, zone)
+    schedule = parsed(text, zone, options)
     up = [moment]
     while len(up) < 40 and (found := schedule.next_after(up[-1])):
         up.append(in_utc(found))
@@ -63,10 +67,12 @@ def test_next_goes_up_and_previous_comes_back_the_same_way(text: str, place: tup
 
 
 @settings(max_examples=400, deadline=None)
-@given(text=ALL_TEXTS, place=MOMENTS, seconds=st.integers(0, 200_000))
-def test_count_between_is_the_number_of_fire_times(text: str, place: tuple[str, datetime], seconds: int) -> None:
+@given(text=ALL_TEXTS, options=OPTIONS, place=MOMENTS, seconds=st.integers(0, 200_000))
+def test_count_between_is_the_number_of_fire_times(
+    text: str, options: dict[str, str], place: tuple[str, datetime], seconds: int
+) -> None:
     zone, start = place
-    schedule = parsed(text, zone)
+    schedule = parsed(text, zone, options)
     end = start + timedelta(seconds=seconds)
     found = list(islice(schedule.between(start, end), 5000))
     if len(found) == 5000:
@@ -77,11 +83,13 @@ def test_count_between_is_the_number_of_fire_times(text: str, place: tuple[str, 
 
 
 @settings(max_examples=300, deadline=None)
-@given(text=ALL_TEXTS, place=MOMENTS, parts=st.lists(st.integers(0, 40_000_000), min_size=1, max_size=4))
-def test_counts_add_up(text: str, place: tuple[str, datetime], parts: list[int]) -> None:
+@given(
+    text=ALL_TEXTS, options=OPTIONS, place=MOMENTS, parts=st.lists(st.integers(0, 40_000_000), min_size=1, max_size=4)
+)
+def test_counts_add_up(text: str, options: dict[str, str], place: tuple[str, datetime], parts: list[int]) -> None:
     """However a stretch of years is cut, and across however many clock changes."""
     zone, start = place
-    schedule = parsed(text, zone)
+    schedule = parsed(text, zone, options)
     cuts = [start, *(start + timedelta(seconds=sum(parts[: number + 1])) for number in range(len(parts)))]
     counts = [schedule.count_between(one, other) for one, other in pairwise(cuts)]
     assert sum(counts) == schedule.count_between(cuts[0], cuts[-1])
@@ -89,10 +97,10 @@ def test_counts_add_up(text: str, place: tuple[str, datetime], parts: list[int])
 
 
 @settings(max_examples=400, deadline=None)
-@given(text=ALL_TEXTS, zone=st.sampled_from(ZONES))
-def test_the_normalised_text_is_the_same_schedule(text: str, zone: str) -> None:
-    schedule = parsed(text, zone)
-    again = parse(str(schedule), zone, key=schedule.key)
+@given(text=ALL_TEXTS, options=OPTIONS, zone=st.sampled_from(ZONES))
+def test_the_normalised_text_is_the_same_schedule(text: str, options: dict[str, str], zone: str) -> None:
+    schedule = parsed(text, zone, options)
+    again = parse(str(schedule), zone, key=schedule.key, gap=schedule.gap, repeated=schedule.repeated)
     assert again == schedule
     assert hash(again) == hash(schedule)
     assert str(again) == str(schedule)

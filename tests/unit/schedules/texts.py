@@ -55,6 +55,11 @@ _AT = st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)).map(lambda time: 
 _MACROS = st.sampled_from(("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"))
 ALL_TEXTS = st.one_of(_FIVE, _SIX, _SEVEN, _EVERY, _AT, _MACROS)
 
+# What becomes of the times that a clock change skips or repeats.
+OPTIONS = st.fixed_dictionaries(
+    {"gap": st.sampled_from(("after", "skip")), "repeated": st.sampled_from(("first", "second", "both"))}
+)
+
 
 @st.composite
 def change_days(draw: st.DrawFn) -> tuple[str, datetime]:
