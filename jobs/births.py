@@ -67,14 +67,15 @@ _NAMES = ", ".join(name for name, _ in COLUMNS)
 _ALL = COLUMNS + DEFAULTED
 _INSERT = f"""
 INSERT INTO jobs_run ({_NAMES}, task, args, kwargs, templated, queue, priority, timeout,
-                      created_at, due_at, expires_at, finished_at)
+                      created_at, due_at, expires_at, finished_at, checkpoint)
 SELECT {", ".join(f"birth.{name}" for name, _ in COLUMNS)},
        job.task, coalesce(birth.args, old.args, job.args), coalesce(birth.kwargs, old.kwargs, job.kwargs),
        coalesce(old.templated, job.templated), job.queue, coalesce(birth.priority, job.priority), job.timeout,
        %(now)s, start.due_at,
        CASE WHEN birth.state IN ('scheduled', 'waiting')
             THEN greatest(start.due_at, %(now)s) + job.expires * interval '1 second' END,
-       CASE WHEN birth.state NOT IN ('scheduled', 'waiting') THEN %(now)s END
+       CASE WHEN birth.state NOT IN ('scheduled', 'waiting') THEN %(now)s END,
+       CASE WHEN old.state <> 'succeeded' THEN old.checkpoint END
   FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _ALL)})
     AS birth({", ".join(name for name, _ in _ALL)})
   JOIN jobs_job AS job ON job.id = birth.job_id

@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
+from jobs.conf import conf
 from jobs.database import AWAY, first_line
 from jobs.models import Run
 from jobs.querysets import RunQuerySet
 from jobs.states import State
+from jobs.storable import as_json
 from jobs.transitions import Claim, Ticket
 
 logger = logging.getLogger(__name__)
@@ -49,14 +52,39 @@ class CurrentRun:
         if not 0 <= fraction <= 1:
             raise ValueError(f"progress: {fraction!r} is not between 0 and 1")
 
+    @property
+    def last_checkpoint(self) -> dict[str, Any] | None:
+        """What an earlier attempt of the run has kept with `checkpoint`; None when there is nothing."""
+        return None
+
+    def checkpoint(self, data: dict[str, Any]) -> None:
+        """Keep a JSON object for the next attempt, should there be one: where to go on from.
+
+        Written at most once a second, and before the attempt ends, however it does that itself; a process that is
+        killed loses what came within the last second. ValueError for what is no JSON object, or longer than a result
+        may be.
+        """
+        if not isinstance(data, dict):
+            raise ValueError("checkpoint: must be a JSON object")
+        try:
+            length = len(as_json(data))
+        except ValueError as error:
+            raise ValueError(f"checkpoint: {error}") from error
+        if length > conf().result_limit:
+            raise ValueError(f"checkpoint: {length:,} characters are more than {conf().result_limit:,}")
+
 
 @dataclass(slots=True)
-class _Executing(CurrentRun):
+class Executing(CurrentRun):
+    """A run that this process executes."""
+
     claim: Claim
     id: UUID | None = field(init=False)
     job: str = field(init=False)
     scheduled_for: datetime | None = field(init=False)
     attempt: int = field(init=False)
+    _kept: dict[str, Any] | None = field(default=None, init=False)
+    _kept_at: float = field(default=float("-inf"), init=False)
     _asked_at: float = field(default=float("-inf"), init=False)
     _wrote_at: float = field(default=float("-inf"), init=False)
     _gone: bool = field(default=False, init=False)
@@ -92,6 +120,25 @@ class _Executing(CurrentRun):
         with _tolerant("written its progress"):
             self._gone = self._mine().update(progress=fraction, progress_message=message) == 0
 
+    @property
+    def last_checkpoint(self) -> dict[str, Any] | None:
+        return self.claim.checkpoint
+
+    def checkpoint(self, data: dict[str, Any]) -> None:
+        CurrentRun.checkpoint(self, data)
+        self._kept = data
+        if not connection.in_atomic_block and time.monotonic() - self._kept_at >= THROTTLE:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write the checkpoint that the throttle has held back, if there is one."""
+        if self._kept is None:
+            return
+        self._kept_at = time.monotonic()
+        with _tolerant("kept its checkpoint"):
+            self._gone = self._mine().update(checkpoint=self._kept) == 0
+            self._kept = None
+
     def _mine(self) -> RunQuerySet:
         return Run.objects.filter(pk=self.claim.ticket.run_id, attempt=self.attempt, state=State.RUNNING)
 
@@ -117,12 +164,13 @@ def current_run() -> CurrentRun:
 
 
 @contextmanager
-def executing(claim: Claim) -> Iterator[None]:
-    """Make `claim` the current run for the code inside."""
-    token = _current.set(_Executing(claim))
+def executing(claim: Claim) -> Iterator[Executing]:
+    """Make `claim` the current run for the code inside. Afterwards its `keep` writes what the throttle held back."""
+    run = Executing(claim)
+    token = _current.set(run)
     _executed_here.add(claim.ticket)
     try:
-        yield
+        yield run
     finally:
         _executed_here.discard(claim.ticket)
         _current.reset(token)

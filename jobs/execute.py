@@ -30,9 +30,10 @@ def execute(
     if owned is None:
         logger.info("run %s attempt %s is not to be executed here: dropped", ticket.run_id, ticket.attempt)
         return None
-    with executing(owned):
+    with executing(owned) as run:
         outcome = body(owned)
     clean_connection()
+    run.keep()
     return finish(owned, outcome, now=now)
 
 

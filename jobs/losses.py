@@ -20,6 +20,8 @@ from jobs.transitions import Moment, Ticket
 
 WITH_WORKERS = (State.QUEUED, State.RUNNING)
 LONGEST_UNKNOWN_DELAY = 120.0
+TIME_LIMIT = frozenset({"TimeLimitExceeded", "SoftTimeLimitExceeded"})
+"""By which names a job may speak of attempts that ran out of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _unknown(run: Run, worker_name: str) -> Verdict:
 
 
 def _timed_out(run: Run, error: str, least: float) -> Verdict:
-    failure = Failed(error, timed_out=True)
+    failure = Failed(error, timed_out=True, classes=TIME_LIMIT)
     decision = retry.decide(rules_of(run), run.retries, failure, random.random)
     changes = {"error": error, "traceback": "", "retries": run.retries + 1}
     if isinstance(decision, retry.GiveUp):
@@ -95,7 +97,15 @@ def _timed_out(run: Run, error: str, least: float) -> Verdict:
 def rules_of(run: Run) -> retry.RetryRules:
     """The retry policy of the run's job."""
     job = run.job
-    return retry.RetryRules(job.retry_policy, job.max_retries, job.retry_delay, job.retry_cap, job.retry_jitter)
+    return retry.RetryRules(
+        kind=job.retry_policy,
+        max_retries=job.max_retries,
+        delay=job.retry_delay,
+        cap=job.retry_cap,
+        jitter=job.retry_jitter,
+        never=retry.class_names(job.never_retry),
+        only=retry.class_names(job.only_retry),
+    )
 
 
 def _write(run: Run, verdict: Verdict, now: Moment) -> bool:

@@ -10,9 +10,12 @@ from typing import Any, Never
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from jobs.exceptions import RetriesRefused, TaskExited, TaskMemoryError, TaskRejected
-from jobs.finish import Conclusion, as_json
+from jobs.finish import Conclusion
+from jobs.losses import TIME_LIMIT
 from jobs.policies.outcomes import Failed, Outcome, Succeeded
+from jobs.policies.retry import names_of
 from jobs.states import State
+from jobs.storable import as_json
 
 OWN_FRAMES = 1
 """Frames of Carillon's own at the top of a task's traceback."""
@@ -36,9 +39,10 @@ def outcome_of(error: BaseException) -> Outcome:
             reason, requeue = error.args
             return Failed(f"Reject: {reason}", retryable=bool(requeue))
         case SoftTimeLimitExceeded():
-            return Failed("the timeout was exceeded", traceback_of(error), timed_out=True)
+            classes = names_of(type(error)) | TIME_LIMIT
+            return Failed("the timeout was exceeded", traceback_of(error), timed_out=True, classes=classes)
         case _:
-            return Failed(one_line(error), traceback_of(error))
+            return Failed(one_line(error), traceback_of(error), classes=names_of(type(error)))
 
 
 def _asked(retry: Retry) -> Failed:
@@ -48,8 +52,14 @@ def _asked(retry: Retry) -> Failed:
         as_json([args, kwargs])
     except ValueError as unfit:
         return Failed(f"retry: what it asks to be called with {unfit}", traceback_of(cause), retryable=False)
-    delay = seconds_until(retry.when)
-    return Failed(one_line(cause), traceback_of(cause), asked_delay=delay, new_args=args, new_kwargs=kwargs)
+    return Failed(
+        one_line(cause),
+        traceback_of(cause),
+        classes=names_of(type(cause)),
+        asked_delay=seconds_until(retry.when),
+        new_args=args,
+        new_kwargs=kwargs,
+    )
 
 
 def seconds_until(when: Any) -> float | None:

@@ -178,6 +178,19 @@ def progress(path: str) -> dict[str, Any]:
     }
 
 
+@shared_task(name="probe.checkpoint")
+def checkpoint(kill_at: int, end: int) -> list[int]:
+    """Count, keep how far it is, and die once on the way; what this attempt has counted."""
+    run = current_run()
+    counted = []
+    for number in range((run.last_checkpoint or {}).get("next", 0), end):
+        counted.append(number)
+        run.checkpoint({"next": number + 1})
+        if number == kill_at and run.attempt == 1:
+            raise ValueError("on the way")
+    return counted
+
+
 @shared_task(name="probe.until_cancelled")
 def until_cancelled() -> str:
     """Look whether the run is cancelled, and stop by itself."""

@@ -32,7 +32,12 @@ WHAT_MASKED = (None, {"fields": ("name", "description", "task", "args_shown", "k
 WHEN = ("schedule", "timezone", "upcoming", "gap", "repeated", "starts_at", "ends_at")
 FAILS = (
     "When it fails",
-    {"fields": ("retry_policy", "max_retries", "retry_delay", "retry_cap", "retry_jitter")},
+    {
+        "fields": (
+            *("retry_policy", "max_retries", "retry_delay", "retry_cap", "retry_jitter"),
+            *("never_retry", "only_retry"),
+        )
+    },
 )
 LATE = (
     "When it is late, or still running",

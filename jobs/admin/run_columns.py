@@ -97,6 +97,10 @@ class RunColumns:
     def result_told(self, run: Run) -> SafeString | str:
         return NOTHING if run.result is None else format_html("<pre>{}</pre>", masked_json(run.result))
 
+    @admin.display(description="Checkpoint")
+    def checkpoint_told(self, run: Run) -> SafeString:
+        return format_html("<pre>{}</pre>", masked_json(run.checkpoint))
+
     @admin.display(description="Arguments")
     def args_told(self, run: Run) -> SafeString:
         return format_html("<pre>{}</pre>{}", masked_json(run.args), _template_note(run))

@@ -24,7 +24,7 @@ MOST_JOBS = 500
 """Of how many jobs a search shows the runs."""
 
 TOLD = ("of_job", "tick_told", "badge", "reason_told", "trigger", "retries_of", "retried_by", "flower")
-OUTCOME = ("error_told", "traceback_told", "result_told", "progress_told")
+OUTCOME = ("error_told", "traceback_told", "result_told", "progress_told", "checkpoint_told")
 CALL = ("task", "args_told", "kwargs_told", ("queue", "priority", "timeout_told", "shard"), "id")
 TIMES = (("late", "took"), ("made", "due"), ("queued", "started"), "finished", ("expires", "deadline"))
 
@@ -35,6 +35,7 @@ ABSENT_WHEN_EMPTY = {
     "traceback_told": "traceback",
     "result_told": "result",
     "progress_told": "progress",
+    "checkpoint_told": "checkpoint",
     "expires": "expires_at",
     "deadline": "deadline_at",
 }

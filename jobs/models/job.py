@@ -13,14 +13,11 @@ from django.db.models.functions import Now
 from jobs import schedules
 from jobs.models.choices import Gap, Missed, Overlap, Repeated, RetryPolicy
 from jobs.models.fields import JSONArrayField, JSONObjectField
-from jobs.models.template_check import template_errors
+from jobs.models.validation import problems_of
 from jobs.querysets import JobQuerySet, replanning
 
 DAY = 86_400
 YEAR = 366 * DAY
-
-SCHEDULE_PARTS = {"time zone": "timezone", "gap": "gap", "repeated": "repeated"}
-"""The fields of the parts that a refused schedule may name, other than its text."""
 
 
 def default_timezone() -> str:
@@ -132,6 +129,20 @@ class Job(models.Model):
         default=True,
         help_text="Draw each delay at random between zero and its full length, so that failures spread.",
     )
+    never_retry = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Exceptions after which it is not tried again, by class: ValueError, billing.errors.Refused.",
+    )
+    only_retry = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Exceptions after which alone it is tried again, by class: ConnectionError, TimeoutError.",
+    )
     overlap = models.CharField(
         max_length=20,
         choices=Overlap,
@@ -229,19 +240,7 @@ class Job(models.Model):
 
     def clean(self) -> None:
         """Refuse what could never run, naming the field."""
-        errors: dict[str, str] = {}
-        try:
-            self.parsed_schedule()
-        except ValueError as error:
-            errors[SCHEDULE_PARTS.get(str(error).partition(":")[0], "schedule")] = str(error)
-        if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
-            errors["ends_at"] = "must be after the start"
-        if not self.task.strip():
-            errors["task"] = "the name of a Celery task is needed"
-        if self.templated and not {"schedule", *SCHEDULE_PARTS.values()} & set(errors):
-            arguments = {"args": self.args, "kwargs": self.kwargs}
-            errors |= template_errors(arguments, self.name, self.parsed_schedule(), self.starts_at)
-        if errors:
+        if errors := problems_of(self):
             raise ValidationError(errors)
 
     def save(

@@ -62,6 +62,9 @@ class Run(models.Model):
     result: "models.JSONField[Any, Any]" = models.JSONField(null=True)
     error = models.TextField(default="", db_default="")
     traceback = models.TextField(default="", db_default="")
+    checkpoint: "models.JSONField[Any, Any]" = models.JSONField(
+        null=True, help_text="What an attempt has kept for the next one."
+    )
     progress = models.FloatField(null=True)
     progress_message = models.CharField(max_length=255, default="", db_default="")
 

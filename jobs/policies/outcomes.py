@@ -19,6 +19,8 @@ class Failed:
     error: str
     traceback: str = ""
     timed_out: bool = False
+    classes: frozenset[str] = frozenset()
+    """The names of the exception's class and of those it derives from."""
     retryable: bool = True
     """False when another attempt would end the same way, or the task said so."""
     asked_delay: float | None = None

@@ -20,6 +20,9 @@ class RetryRules:
     delay: float
     cap: float
     jitter: bool
+    never: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
+    """Exceptions that are not retried, or that alone are, by the name of their class, or of one it derives from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,42 @@ def decide(rules: RetryRules, retries: int, failure: Failed, random: Callable[[]
 
     A delay that the task itself asked for is taken, up to a year; the number of retries stays the job's to say.
     """
-    if not failure.retryable:
-        return GiveUp("it would fail again")
-    if rules.kind == "none" or rules.max_retries == 0:
-        return GiveUp("the job's policy is not to retry")
-    if retries >= rules.max_retries:
-        return GiveUp(f"all {rules.max_retries} retries are used up")
+    if why := _refusal(rules, retries, failure):
+        return GiveUp(why)
     if failure.asked_delay is not None:
         return RetryIn(min(max(0.0, failure.asked_delay), LONGEST_ASKED))
     return RetryIn(delay(rules, retries, random))
+
+
+def _refusal(rules: RetryRules, retries: int, failure: Failed) -> str:
+    """Why there is no further attempt, or an empty text."""
+    if not failure.retryable:
+        return "it would fail again"
+    if rules.kind == "none" or rules.max_retries == 0:
+        return "the job's policy is not to retry"
+    if excluded := failure.classes & rules.never:
+        return f"the job never retries {', '.join(sorted(excluded))}"
+    if rules.only and not failure.classes & rules.only:
+        return f"the job retries only {', '.join(sorted(rules.only))}"
+    if retries >= rules.max_retries:
+        return f"all {rules.max_retries} retries are used up"
+    return ""
+
+
+def class_names(text: str) -> frozenset[str]:
+    """The names in a list such as `ValueError, billing.errors.Refused`."""
+    return frozenset(text.replace(",", " ").split())
+
+
+def no_class_names(text: str) -> list[str]:
+    """Those in the list that cannot be the name of a class."""
+    return sorted(name for name in class_names(text) if not all(part.isidentifier() for part in name.split(".")))
+
+
+def names_of(kind: type[BaseException]) -> frozenset[str]:
+    """The names by which an exception's class is known: its own and those it derives from, short and in full."""
+    classes = [one for one in kind.__mro__ if one is not object]
+    return frozenset(one.__qualname__ for one in classes) | {f"{one.__module__}.{one.__qualname__}" for one in classes}
 
 
 def delay(rules: RetryRules, retries: int, random: Callable[[], float]) -> float:

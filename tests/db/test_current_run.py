@@ -1,5 +1,7 @@
 """What a task sees of its run, and what it costs."""
 
+from typing import Any
+
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -7,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from jobs import current, transitions
 from jobs.current import current_run, executing, is_executing
 from jobs.models import Run
-from jobs.transitions import Claim
+from jobs.states import State
+from jobs.transitions import Claim, Ticket
 from tests.connections import cut_this_connection
 from tests.factories import NOON, reload, running_run
 
@@ -147,3 +150,65 @@ def test_a_connection_that_broke_fails_neither_progress_nor_the_question(claim: 
         clock[0] += 2
         run.progress(0.75, "on a new connection")
     assert progress_of(claim) == (0.75, "on a new connection")
+
+
+def test_a_checkpoint_is_kept_for_the_next_attempt_and_written_at_most_once_a_second(
+    claim: Claim, clock: list[float]
+) -> None:
+    with executing(claim) as run:
+        assert current_run() is run
+        assert run.last_checkpoint is None
+        with CaptureQueriesContext(connection) as captured:
+            for number in range(10):
+                run.checkpoint({"next": number})
+        assert len(captured) == 1
+        assert reload(claim.ticket.run_id).checkpoint == {"next": 0}
+        clock[0] += 1
+        run.checkpoint({"next": 10})
+        assert reload(claim.ticket.run_id).checkpoint == {"next": 10}
+        run.checkpoint({"next": 11})
+        run.keep()
+    assert reload(claim.ticket.run_id).checkpoint == {"next": 11}, "what was held back is written afterwards"
+    assert transitions.try_again(claim.ticket, [State.RUNNING], 0, {}, NOON)
+    again = transitions.claim(Ticket(claim.ticket.run_id, 2), "probe.add", claim.claimant, 40, now=NOON)
+    assert again is not None
+    with executing(again):
+        assert current_run().last_checkpoint == {"next": 11}
+
+
+def test_a_checkpoint_inside_a_transaction_is_written_after_it(claim: Claim) -> None:
+    with executing(claim) as run:
+        with transaction.atomic():
+            current_run().checkpoint({"page": 3})
+            assert reload(claim.ticket.run_id).checkpoint is None
+        run.keep()
+    assert reload(claim.ticket.run_id).checkpoint == {"page": 3}
+
+
+def test_a_zombie_keeps_nothing(claim: Claim) -> None:
+    assert transitions.try_again(claim.ticket, [State.RUNNING], 0, {}, NOON)
+    with executing(claim):
+        current_run().checkpoint({"page": 3})
+        assert current_run().cancelled
+    assert reload(claim.ticket.run_id).checkpoint is None
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ([1], "must be a JSON object"),
+        ({"a": {1}}, "is not JSON"),
+        ({"a": "\x00"}, "holds NUL"),
+        ({"a": "x" * 20_000}, "20,009 characters are more than 16,384"),
+    ],
+)
+def test_a_checkpoint_that_no_row_can_hold_is_refused_inside_and_outside(claim: Claim, data: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        current_run().checkpoint(data)
+    with executing(claim), pytest.raises(ValueError, match=why):
+        current_run().checkpoint(data)
+
+
+def test_outside_of_a_run_a_checkpoint_is_harmless() -> None:
+    current_run().checkpoint({"page": 3})
+    assert current_run().last_checkpoint is None

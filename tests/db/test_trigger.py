@@ -120,3 +120,12 @@ def test_a_click_waits_for_an_edit_of_the_job_and_then_runs_what_was_edited() ->
             wait_until_blocked("SELECT")
         run = clicked.result(10)
     assert reload(run).args == [2]
+
+
+@pytest.mark.parametrize(("end", "kept"), [(State.FAILED, {"page": 3}), (State.SUCCEEDED, None)])
+def test_a_retry_goes_on_from_the_checkpoint_unless_the_run_had_succeeded(
+    end: State, kept: dict[str, int] | None
+) -> None:
+    old = run_in(end)
+    Run.objects.filter(pk=old.pk).update(checkpoint={"page": 3})
+    assert retry_run(old.pk, NOON).checkpoint == kept

@@ -184,6 +184,7 @@ class System:
             "REDIS_URL": self.redis_url,
             "WITNESS": str(self.witness_file),
             "EXAMPLES": "0",
+            "PYTHONUNBUFFERED": "1",
             "TEST_CARILLON": json.dumps({"BEAT_DIR": str(self.folder / "beats"), **values}),
         }
 

@@ -128,7 +128,8 @@ def test_a_beat_survives_the_restart_of_postgres_and_of_redis(
     made = runs()
     wait_until(lambda: runs() > made + 1, 15, "it goes on after Redis")
     assert beat.running
-    assert beat.text().count("the database is away") == 1
+    # None, if the restart fell between two questions.
+    assert beat.text().count("the database is away") == beat.text().count("the database is back") <= 1
     assert_no_tick_is_lost()
 
 

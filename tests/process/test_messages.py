@@ -173,3 +173,13 @@ def test_runs_of_all_priorities_arrive_with_their_own_limits(system: System) -> 
     finish_all(system, 3)
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0
+
+
+def test_the_next_attempt_goes_on_from_the_checkpoint(system: System) -> None:
+    system.worker()
+    job = make_job(task="probe.checkpoint", args=[2, 5], enabled=False, retry_policy="immediate", max_retries=1)
+    run = run_now(job.pk, database_now())
+    wait_until(lambda: system.pump() and not Run.objects.live().exists(), 20, "the run has ended")
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == (State.SUCCEEDED, 2)
+    assert run.result == [3, 4], "0 to 2 were counted by the first attempt"

@@ -32,6 +32,20 @@ CASES = {
     "failure, retries used up": Case("probe.fail", State.FAILED, 2, says="ValueError: no luck"),
     "failure, then success": Case("probe.fail", State.SUCCEEDED, 2, {"kwargs": {"succeed_at": 2}}, result="at last"),
     "no retries": Case("probe.fail", State.FAILED, 1, {"retry_policy": "none"}, says="not to retry"),
+    "never retried": Case(
+        "probe.fail", State.FAILED, 1, {"never_retry": "ArithmeticError, ValueError"}, says="never retries ValueError"
+    ),
+    "not among those retried": Case(
+        "probe.fail", State.FAILED, 1, {"only_retry": "OSError"}, says="retries only OSError"
+    ),
+    "among those retried": Case("probe.fail", State.FAILED, 2, {"only_retry": "Exception"}, says="used up"),
+    "timeouts are not retried": Case(
+        "probe.nap",
+        State.FAILED,
+        1,
+        {"args": [30], "timeout": 1, "never_retry": "TimeLimitExceeded"},
+        says="never retries TimeLimitExceeded",
+    ),
     "MemoryError": Case("probe.memory_error", State.FAILED, 2, says="MemoryError: too much"),
     "SystemExit": Case("probe.exit", State.FAILED, 2, says="SystemExit: 3"),
     "Ignore": Case("probe.ignore", State.SUCCEEDED, says="raised Ignore"),

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.policies.outcomes import Failed
-from jobs.policies.retry import LONGEST_ASKED, GiveUp, RetryIn, RetryRules, decide, delay
+from jobs.policies.retry import (
+    LONGEST_ASKED,
+    GiveUp,
+    RetryIn,
+    RetryRules,
+    class_names,
+    decide,
+    delay,
+    names_of,
+    no_class_names,
+)
 
 RULES = RetryRules("exponential", max_retries=5, delay=10, cap=3600, jitter=False)
 FAILURE = Failed("ValueError: no luck")
@@ -124,3 +134,36 @@ def test_the_last_retry_that_is_granted_is_granted() -> None:
 )
 def test_a_wait_that_the_task_asked_for_is_taken_within_what_a_date_can_hold(asked: float, wait: float) -> None:
     assert decide(replace(RULES, jitter=True, cap=60), 0, Failed("error", asked_delay=asked), middle) == RetryIn(wait)
+
+
+REFUSED = names_of(ConnectionRefusedError)
+
+
+@pytest.mark.parametrize(
+    ("never", "only", "expected"),
+    [
+        ("", "", RetryIn(10)),
+        ("ConnectionRefusedError", "", GiveUp("the job never retries ConnectionRefusedError")),
+        ("ValueError OSError", "", GiveUp("the job never retries OSError")),
+        ("builtins.ConnectionError", "", GiveUp("the job never retries builtins.ConnectionError")),
+        ("ValueError", "", RetryIn(10)),
+        ("", "TimeoutError, ConnectionError", RetryIn(10)),
+        ("", "TimeoutError, ValueError", GiveUp("the job retries only TimeoutError, ValueError")),
+    ],
+)
+def test_a_job_may_say_which_exceptions_are_retried(never: str, only: str, expected: RetryIn | GiveUp) -> None:
+    rules = replace(RULES, never=class_names(never), only=class_names(only))
+    assert decide(rules, 0, Failed("refused", classes=REFUSED), middle) == expected
+
+
+def test_a_failure_of_which_no_class_is_known_is_not_among_the_only_ones() -> None:
+    rules = replace(RULES, only=class_names("ValueError"))
+    assert decide(rules, 0, Failed("lost"), middle) == GiveUp("the job retries only ValueError")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("", []), ("ValueError, a.b.C\n", []), ("1st", ["1st"]), ("a..b, Good, no-no", ["a..b", "no-no"])],
+)
+def test_what_cannot_be_the_name_of_a_class_is_told(text: str, wrong: list[str]) -> None:
+    assert no_class_names(text) == wrong

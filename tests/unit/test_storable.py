@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from jobs.finish import CUT, safe_text, shorten, storable
+from jobs.storable import CUT, safe_text, shorten, storable
 
 
 class Unprintable:

@@ -1,13 +1,11 @@
-"""The only writer of a run's `state`: every change is one guarded UPDATE that says whether it won.
+"""The moves of a run from state to state, but for the claim.
 
 Each guard names the states the run may come from (a subset of `jobs.states.MOVES`) and, where an attempt acts, its
 number. Losing is normal: somebody else was first. `now` is a moment, or None for the database's own clock at the
 statement, which saves a question on the path of every run.
 """
 
-import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,56 +15,9 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from jobs import schedules
 from jobs.models import Run
-from jobs.policies.retry import RetryRules
 from jobs.states import LIVE, MOVES, State
-
-Moment = datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """Which attempt of which run a message asks for."""
-
-    run_id: UUID
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claimant:
-    """Who claims: a worker, and the process (or thread) of it that will execute."""
-
-    worker_id: UUID
-    worker_name: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A run that this process owns until it finishes it, with all that executing it needs."""
-
-    ticket: Ticket
-    claimant: Claimant
-    job_id: int
-    job_name: str
-    scheduled_for: datetime
-    shard: int
-    task: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    templated: bool
-    """Whether `args` and `kwargs` are templates."""
-    retries: int
-    rules: RetryRules
-    started_at: datetime
-    planned: tuple[str, ...]
-    """The job's schedule, as the beat goes by it: text, zone, key, and what becomes of skipped and repeated hours."""
-
-    def schedule(self) -> schedules.Schedule:
-        """The job's schedule; ValueError when it is wrong, and so has no ticks."""
-        text, timezone, key, gap, repeated = self.planned
-        return schedules.parse(text, timezone, key=key, gap=gap, repeated=repeated)
+from jobs.transitions.claim import Moment, Ticket
 
 
 def moment(now: Moment) -> Combinable:
@@ -117,91 +68,6 @@ def queue(sent: Sequence[Ticket], now: datetime, patience: float) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_QUEUE, parameters)
         return int(cursor.rowcount)
-
-
-# The claim may come before the beat has marked the run queued, hence both states. The worker's row must be alive:
-# a worker that was declared dead starts nothing more. `again` lets a claim whose answer was lost find its own effect.
-_CLAIM = """
-UPDATE jobs_run AS run
-   SET state = 'running', started_at = clock.now, queued_at = coalesce(run.queued_at, clock.now),
-       deadline_at = clock.now + run.timeout * interval '1 second' + %(beyond)s,
-       lateness = coalesce(run.lateness, clock.now - run.scheduled_for),
-       worker_id = worker.id, worker_name = worker.name, pid = %(pid)s, progress = NULL, progress_message = ''
-  FROM jobs_job AS job, jobs_worker AS worker,
-       (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS clock
- WHERE run.id = %(run_id)s AND run.attempt = %(attempt)s AND run.task = %(task)s AND job.id = run.job_id
-   AND worker.id = %(worker_id)s AND worker.lease_until > clock.now
-   AND (run.expires_at IS NULL OR run.expires_at >= clock.now)
-   AND (run.state IN ('scheduled', 'queued')
-        OR (%(again)s AND run.state = 'running' AND run.worker_id = worker.id AND run.pid = %(pid)s))
-RETURNING run.job_id, job.name, run.scheduled_for, run.shard, run.task, run.args::text, run.kwargs::text,
-          run.templated, run.retries,
-          job.retry_policy, job.max_retries, job.retry_delay, job.retry_cap, job.retry_jitter, run.started_at,
-          coalesce(nullif(job.planned_schedule, ''), job.schedule),
-          coalesce(nullif(job.planned_timezone, ''), job.timezone), coalesce(nullif(job.planned_key, ''), job.name),
-          coalesce(nullif(job.planned_gap, ''), job.gap), coalesce(nullif(job.planned_repeated, ''), job.repeated)
-"""
-
-
-def claim(
-    ticket: Ticket, task: str, claimant: Claimant, beyond: float, *, now: Moment = None, again: bool = False
-) -> Claim | None:
-    """scheduled or queued → running, for one attempt; None when it lost.
-
-    `task` is what the message would execute: a forged message cannot give a run's arguments to another task.
-    `beyond` is how many seconds after the timeout the run's deadline lies.
-    """
-    parameters: dict[str, Any] = {
-        "run_id": str(ticket.run_id),
-        "attempt": ticket.attempt,
-        "task": task,
-        "worker_id": str(claimant.worker_id),
-        "pid": claimant.pid,
-        "beyond": timedelta(seconds=beyond),
-        "now": now,
-        "again": again,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, parameters)
-        row = cursor.fetchone()
-    return _claim_of(ticket, claimant, row) if row else None
-
-
-def _claim_of(ticket: Ticket, claimant: Claimant, row: tuple[Any, ...]) -> Claim:
-    (
-        job_id,
-        job_name,
-        scheduled_for,
-        shard,
-        task,
-        args,
-        kwargs,
-        templated,
-        retries,
-        kind,
-        most,
-        delay,
-        cap,
-        jitter,
-        started_at,
-        *planned,
-    ) = row
-    return Claim(
-        ticket=ticket,
-        claimant=claimant,
-        job_id=job_id,
-        job_name=job_name,
-        scheduled_for=scheduled_for,
-        shard=shard,
-        task=task,
-        args=json.loads(args),
-        kwargs=json.loads(kwargs),
-        templated=templated,
-        retries=retries,
-        rules=RetryRules(kind, most, delay, cap, jitter),
-        started_at=started_at,
-        planned=tuple(planned),
-    )
 
 
 def succeed(ticket: Ticket, changes: dict[str, Any], now: Moment = None) -> bool:

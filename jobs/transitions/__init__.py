@@ -1,0 +1,42 @@
+"""The only writer of a run's `state`: every change is one guarded UPDATE that says whether it won.
+
+Losing is normal: somebody else was first.
+"""
+
+from jobs.transitions.claim import Claim, Claimant, Moment, Ticket, claim
+from jobs.transitions.moves import (
+    admit,
+    cancel,
+    expire,
+    fail,
+    hold,
+    later,
+    moment,
+    move,
+    queue,
+    release,
+    resend,
+    succeed,
+    try_again,
+)
+
+__all__ = [
+    "Claim",
+    "Claimant",
+    "Moment",
+    "Ticket",
+    "admit",
+    "cancel",
+    "claim",
+    "expire",
+    "fail",
+    "hold",
+    "later",
+    "moment",
+    "move",
+    "queue",
+    "release",
+    "resend",
+    "succeed",
+    "try_again",
+]
