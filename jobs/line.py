@@ -15,8 +15,9 @@ from jobs.models.choices import Overlap
 from jobs.policies import overlap
 from jobs.states import State
 
-IN_A_PROCESS = (State.QUEUED, State.RUNNING)
-"""States in which a process may be executing the run, or be about to."""
+MAYBE_EXECUTING = (State.SCHEDULED, State.QUEUED, State.RUNNING)
+"""States in which a process may have begun the run by the time it is cancelled; also scheduled, for a worker may be
+faster than the beat's mark."""
 
 
 @dataclass(slots=True)
@@ -48,7 +49,8 @@ class Line:
         self.births[birth.id] = birth
 
     def _replace(self, victims: Iterable[UUID], birth: Birth) -> Birth:
-        stopping = {victim for victim in victims if self.active.get(victim) in IN_A_PROCESS}
+        ledgered = set(victims) - set(self.births)
+        stopping = {victim for victim in ledgered if self.active.get(victim) in MAYBE_EXECUTING}
         # Who replaces a run that waits for a process to stop has to wait for that as well.
         must_wait = bool(stopping or self.waiting)
         for victim in victims:

@@ -8,7 +8,7 @@ from jobs.clock import database_now
 from jobs.models import Job, Run
 from jobs.states import LIVE, TERMINAL, State
 
-WAITING = (State.SCHEDULED, State.QUEUED)
+WAITING = (State.SCHEDULED, State.WAITING, State.QUEUED)
 
 
 def _retry(run: Run, _: Operator) -> Told:

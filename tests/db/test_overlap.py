@@ -86,10 +86,12 @@ def test_a_waiting_run_that_expires_is_missed_and_the_next_goes_on() -> None:
     assert admit(NOON + 12 * SECOND) == 1
 
 
-def test_a_run_that_has_not_been_sent_is_replaced_at_once() -> None:
+def test_what_replaces_a_run_that_no_worker_has_begun_goes_on_at_once() -> None:
     job = every_second("replace")
     tick_at(0)
-    assert tick_at(1).stopped == ()
+    assert tick_at(1).stopped == (run_of(job, 0).pk,), "a worker may be beginning it at this very moment"
+    assert told(job) == [State.CANCELLED, State.WAITING]
+    assert admit(NOON + SECOND) == 1
     assert told(job) == [State.CANCELLED, State.SCHEDULED]
     assert run_of(job, 0).reason == f"replaced by the run {run_of(job, 1).pk}"
 

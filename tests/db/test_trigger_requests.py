@@ -112,7 +112,7 @@ def test_a_run_replaces_the_earlier_one_of_a_job_that_says_so() -> None:
     job = make_job(overlap="replace")
     earlier = run_now(job.pk, NOON)
     later = run_now(job.pk, NOON)
-    assert (reload(earlier).state, later.state) == (State.CANCELLED, State.SCHEDULED)
+    assert (reload(earlier).state, later.state) == (State.CANCELLED, State.WAITING)
     assert str(later.pk) in reload(earlier).reason
 
 
