@@ -5,7 +5,8 @@ ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    CARILLON_HOME=/var/lib/carillon
+    CARILLON_HOME=/var/lib/carillon \
+    BEAT_DIR=/tmp/carillon-beats
 
 # A fixed number, so that volumes keep their owner from image to image.
 RUN groupadd --gid 10001 carillon \

@@ -48,7 +48,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         self._role: Role | None = None
         self._rescued_at = self._periodic_at = float("-inf")
         self._database_away = self._broker_away = False
-        self._in_tick = False
+        self._in_tick = self._noteless = False
 
     def setup_schedule(self) -> None:
         """Nothing yet: this runs in `__init__`. See `_take_over`."""
@@ -83,7 +83,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         if role is not self._role:
             self._change(role)
         if role is Role.STANDBY:
-            self._health.note(role.value)
+            self._note(role)
             return conf().poll * random.uniform(0.7, 1.0)  # noqa: S311 - only spreads the standbys
         result = work(database_now, self._leadership.trusted, self._publish, self._stop)
         self._mark_broker(result.broker_away)
@@ -91,8 +91,17 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         if role is Role.LEADER:
             self._send_periodic_tasks()
         self._mark_database_back()
-        self._health.note(role.value)
+        self._note(role)
         return SHORTEST_SLEEP if result.unfinished else self._until_next_due()
+
+    def _note(self, role: Role) -> None:
+        """Tell that all is well. A disk that is full or not writable costs the health check, never the ticks."""
+        try:
+            self._health.note(role.value)
+        except OSError as error:
+            if not self._noteless:
+                logger.warning("the beat's health cannot be noted: %s", error)
+            self._noteless = True
 
     def _publish(self, messages: Any) -> None:
         self._broker.publish(messages)

@@ -87,6 +87,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.flag("SECURE_COOKIES", 
 CSRF_TRUSTED_ORIGINS = [o for o in environment.text("CSRF_TRUSTED_ORIGINS", default="").split(",") if o]
 
 CARILLON = {
+    # Where each beat notes its health, for `manage.py beat_health`.
+    "BEAT_DIR": environment.text("BEAT_DIR", default=str(environment.home(BASE_DIR) / "beats")),
     # Where the admin links a run to, when Flower is up.
     "FLOWER_URL": environment.text("FLOWER_URL", default=""),
 }

@@ -196,3 +196,12 @@ def test_a_stopped_beat_leaves_no_lock_and_no_key_without_an_end(system: System,
     assert redis.pttl("carillon:leader") > 0
     assert beat.stop() == 0
     assert not redis.exists("carillon:leader")
+
+
+def test_a_beat_that_cannot_note_its_health_ticks_all_the_same(system: System) -> None:
+    (system.folder / "beats").write_text("a file where the folder should be")
+    make_job(schedule="* * * * * *", overlap="allow")
+    beat = system.beat()
+    wait_until(lambda: runs() >= 3, 30, "it ticks")
+    assert beat.text().count("health cannot be noted") == 1
+    assert beat.running
