@@ -16,7 +16,7 @@ run: install ## Start everything and print the addresses; Ctrl-C stops it
 	@exec $(PYTHON) -m scheduler_project.embedded
 
 test: install ## Run all tests, on servers of their own (ARGS="tests/unit -k cron" for some)
-	@exec $(PYTHON) -m pytest --numprocesses=2 $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=worksteal $(ARGS)
 
 check: install ## Lint, formatting, types, import contracts, migrations, Django's checks
 	@exec $(PYTHON) -m scheduler_project.embedded.temporary sh .ci/check
