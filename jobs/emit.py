@@ -35,6 +35,7 @@ class Emitted:
 
 def emit(due: Sequence[DueJob], now: datetime) -> Emitted:
     """Write the rows of all due ticks of these jobs, whose own rows the caller has locked."""
+    burst = conf().burst
     joined = lines([job for job, *_ in due], now)
     recorded = _recorded(due)
     stretches: list[Birth] = []
@@ -42,7 +43,7 @@ def emit(due: Sequence[DueJob], now: datetime) -> Emitted:
     broken: dict[Job, Exception] = {}
     for job, schedule, first, until in due:
         try:
-            decision = missed.decide(schedule, first, until, _rules(job, now - until), conf().burst)
+            decision = missed.decide(schedule, first, until, _rules(job, now - until), burst)
         except Exception as error:  # noqa: BLE001 - one bad job must not stop the others
             broken[job] = error
             continue

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from jobs.models.choices import Missed, Overlap
 from jobs.policies.retry import no_class_names
 from jobs.policies.templates import TemplateError, Tick, render
 from jobs.schedules import Schedule
@@ -31,6 +32,8 @@ def problems_of(job: Job) -> dict[str, str]:
     if job.templated and readable:
         arguments = {"args": job.args, "kwargs": job.kwargs}
         problems |= template_errors(arguments, job.name, job.parsed_schedule(), job.starts_at)
+    if job.missed == Missed.ALL and job.overlap not in (Overlap.ALLOW, Overlap.QUEUE_ALL):
+        problems["missed"] = "to run them all, the overlap policy must let runs overlap, or all of them wait"
     return problems | _retry_problems(job)
 
 

@@ -167,6 +167,11 @@ def test_an_edit_costs_the_same_few_queries_with_ten_jobs_as_with_five_thousand(
         ({"args": ["\ud800"]}, "args", "surrogate"),
         ({"priority": 10}, "priority", "less than or equal to 9"),
         ({"timeout": 0}, "timeout", "greater than or equal to 1"),
+        ({"never_retry": "ValueError, 1st"}, "never_retry", "1st: not the name"),
+        ({"only_retry": "a..b"}, "only_retry", "a..b: not the name"),
+        ({"never_retry": "KeyError", "only_retry": "OSError"}, "only_retry", "cannot be combined"),
+        ({"missed": "all"}, "missed", "must let runs overlap"),
+        ({"missed": "all", "overlap": "replace"}, "missed", "must let runs overlap"),
     ],
 )
 def test_a_job_that_could_never_run_is_refused_by_field_and_reason(

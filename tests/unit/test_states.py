@@ -6,11 +6,11 @@ from jobs.states import BORN, LIVE, MEANING, MOVES, TERMINAL, State, sources
 
 
 def reachable() -> set[State]:
-    found, todo = set(BORN), list(BORN)
-    while todo:
-        new = MOVES[todo.pop()] - found
+    found, ahead = set(BORN), list(BORN)
+    while ahead:
+        new = MOVES[ahead.pop()] - found
         found |= new
-        todo += new
+        ahead += new
     return found
 
 
@@ -35,11 +35,11 @@ def test_live_and_terminal_share_out_all_states() -> None:
 
 @pytest.mark.parametrize("state", sorted(LIVE))
 def test_every_live_state_can_come_to_an_end(state: State) -> None:
-    found, todo = {state}, [state]
-    while todo:
-        new = MOVES[todo.pop()] - found
+    found, ahead = {state}, [state]
+    while ahead:
+        new = MOVES[ahead.pop()] - found
         found |= new
-        todo += new
+        ahead += new
     assert found & TERMINAL
 
 
