@@ -92,7 +92,8 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             self._send_periodic_tasks()
         self._mark_database_back()
         self._note(role)
-        return SHORTEST_SLEEP if result.unfinished else self._until_next_due()
+        # What was let go on may soon let others follow: while that is so there is no pause.
+        return SHORTEST_SLEEP if result.unfinished or result.admitted else self._until_next_due()
 
     def _note(self, role: Role) -> None:
         """Tell that all is well. A disk that is full or not writable costs the health check, never the ticks."""
@@ -140,6 +141,8 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             return
         try:
             found = rescue(database_now(), self._broker.depths)
+            if found.abandoned:
+                self._broker.purge(found.abandoned)
         except BrokerUnavailable as error:
             self._mark_broker(error)
         else:

@@ -82,6 +82,9 @@ def _setting_faults(conf: Any) -> Iterator[tuple[str, str, str]]:
             "A frozen Redis blocks whoever publishes for ever; set CELERY_BROKER_TRANSPORT_OPTIONS['socket_timeout']."
         )
         yield "W008", "the broker's connections have no time limit", hint
+    if not conf.worker_direct:
+        hint = "A job that is to run on each worker finds none; set CELERY_WORKER_DIRECT = True."
+        yield "W009", "worker_direct is off", hint
 
 
 def _acks_late(visibility_timeout: int) -> tuple[str, str]:

@@ -45,6 +45,8 @@ class Conf:
     """The time after the hard limit at which rescue takes a run whose worker did not enforce it."""
     max_losses: int = 3
     """How many workers a run may take down before it is set aside as poison."""
+    backfill_limit: int = 10_000
+    """How many runs a backfill may have, unless whoever starts it says that so many are meant."""
     max_unknown: int = 8
     """How often a run may meet a worker that does not know its task."""
     result_limit: int = 16_384

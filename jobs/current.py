@@ -33,6 +33,9 @@ class CurrentRun:
     job: str = ""
     scheduled_for: datetime | None = None
     attempt: int = 0
+    shard: int = 0
+    """Which of `shards` runs of its tick it is, from 0."""
+    shards: int = 1
 
     def __bool__(self) -> bool:
         return self.id is not None
@@ -83,6 +86,8 @@ class Executing(CurrentRun):
     job: str = field(init=False)
     scheduled_for: datetime | None = field(init=False)
     attempt: int = field(init=False)
+    shard: int = field(init=False)
+    shards: int = field(init=False)
     _kept: dict[str, Any] | None = field(default=None, init=False)
     _kept_at: float = field(default=float("-inf"), init=False)
     _asked_at: float = field(default=float("-inf"), init=False)
@@ -94,10 +99,12 @@ class Executing(CurrentRun):
         self.job = self.claim.job_name
         self.scheduled_for = self.claim.scheduled_for
         self.attempt = self.claim.ticket.attempt
+        self.shard = self.claim.shard
+        self.shards = self.claim.shards
 
     @property
     def previous(self) -> datetime | None:
-        found = self.claim.schedule().previous_before(self.claim.scheduled_for)
+        found = self.claim.interval_start or self.claim.schedule().previous_before(self.claim.scheduled_for)
         return found and found.astimezone(UTC)
 
     @property

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from jobs.conf import conf
 from jobs.exceptions import BrokerUnavailable
+from jobs.failpoints import reach
 from jobs.models import Run
 from jobs.states import State
 from jobs.transitions import Ticket, fail, queue
@@ -48,8 +49,11 @@ def dispatch(now: datetime, publish: Publish) -> DispatchResult:
     messages = _due_messages(now, limit)
     if not messages:
         return DispatchResult()
+    reach("dispatch.before_publish")
     sent = _send(messages, publish, now)
+    reach("dispatch.after_publish")
     queue([message.ticket for message in sent], now, conf().message_timeout)
+    reach("dispatch.after_mark")
     return DispatchResult(len(sent), more=len(messages) == limit)
 
 

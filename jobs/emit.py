@@ -13,8 +13,11 @@ from jobs.models.choices import Missed, Overlap
 from jobs.policies import missed
 from jobs.schedules import Schedule
 from jobs.states import State, Trigger
+from jobs.tick_rules import adjustments, breakers, calendars, canaries, fan_out, jitter, upstreams
 
 LEAST_URGENT = 9
+STEPS = (adjustments.load, calendars.load, breakers.load, canaries.load)
+"""What may change a tick's run or forbid it, in this order; each is asked once for all jobs of a batch."""
 
 DueJob = tuple[Job, Schedule, datetime, datetime]
 """A job, the schedule its ticks come from, its first due tick, and the moment up to which ticks are due."""
@@ -36,7 +39,7 @@ class Emitted:
 def emit(due: Sequence[DueJob], now: datetime) -> Emitted:
     """Write the rows of all due ticks of these jobs, whose own rows the caller has locked."""
     burst = conf().burst
-    joined = lines([job for job, *_ in due], now)
+    joining = _Joining([job for job, *_ in due], now)
     recorded = _recorded(due)
     stretches: list[Birth] = []
     upcoming: dict[int, datetime | None] = {}
@@ -44,15 +47,57 @@ def emit(due: Sequence[DueJob], now: datetime) -> Emitted:
     for job, schedule, first, until in due:
         try:
             decision = missed.decide(schedule, first, until, _rules(job, now - until), burst)
+            ahead = calendars.ahead(job, schedule, decision.upcoming, now)
+            due_now = [*_births(job, decision, now), *ahead.births]
+            births = [birth for birth in due_now if (job.pk, birth.scheduled_for) not in recorded]
+            shaped = [joining.shaped(job, schedule, birth) for birth in births]
         except Exception as error:  # noqa: BLE001 - one bad job must not stop the others
             broken[job] = error
             continue
-        stretches += [_stretch(job, stretch, now) for stretch in decision.missed]
-        for birth in _births(job, decision, now):
-            if (job.pk, birth.scheduled_for) not in recorded:
-                joined[job.pk].join(birth)
-        upcoming[job.pk] = decision.upcoming
-    return _written(stretches, list(joined.values()), now, Emitted(upcoming=upcoming, broken=broken))
+        for stretch in decision.missed:
+            stretches.append(_stretch(job, stretch, now))
+            joining.children.take(job, stretches[-1:])
+        for tick in shaped:
+            joining.join(job, tick)
+        upcoming[job.pk] = ahead.upcoming
+    return _written(stretches, joining, now, Emitted(upcoming=upcoming, broken=broken))
+
+
+class _Joining:
+    """What the ticks of a batch of jobs become: runs with their place in their job's line, and those below them."""
+
+    def __init__(self, jobs: Sequence[Job], now: datetime) -> None:
+        self.now = now
+        self.lines = lines(jobs, now)
+        self._steps = [load(jobs, now) for load in STEPS]
+        self._fan_out = fan_out.load(jobs, now)
+        self._canary_shard = canaries.load_shards(jobs)
+        self.children = upstreams.load(jobs, now)
+
+    def shaped(self, job: Job, schedule: Schedule, birth: Birth) -> list[Birth]:
+        """The runs of one tick, as the job's rules have them."""
+        for step in self._steps:
+            if birth.state is State.SCHEDULED:
+                birth = step(job, schedule, birth)
+        return self._canary_shard(job, self._fan_out(job, birth))
+
+    def join(self, job: Job, births: Sequence[Birth]) -> None:
+        """Give the runs of one tick their place, and take along those of the jobs that run after it."""
+        line = self.lines[job.pk]
+        if births[0].state is not State.SCHEDULED:
+            line.set_down(births)
+        elif births[0].due_at is not None and births[0].due_at > self.now:
+            line.set_down(for_later(job, births))
+        else:
+            line.join([jitter.spread(job, birth) for birth in births])
+        self.children.take(job, births)
+
+
+def for_later(job: Job, births: Iterable[Birth]) -> list[Birth]:
+    """Runs for a later time: when that has come they wait for their turn, where runs must not overlap."""
+    if job.overlap == Overlap.ALLOW:
+        return list(births)
+    return [replace(birth, state=State.WAITING, reason="waits for its time") for birth in births]
 
 
 def _recorded(due: Sequence[DueJob]) -> set[tuple[int, datetime]]:
@@ -92,10 +137,11 @@ def _stretch(job: Job, stretch: missed.Stretch, now: datetime) -> Birth:
     )
 
 
-def _written(stretches: Sequence[Birth], joined: Sequence[Line], now: datetime, emitted: Emitted) -> Emitted:
+def _written(stretches: Sequence[Birth], joining: _Joining, now: datetime, emitted: Emitted) -> Emitted:
+    joined: Sequence[Line] = list(joining.lines.values())
     stopped = tuple(run for line in joined for run in line.cancel_replaced(now))
     births = [*stretches, *(birth for line in joined for birth in line.births.values())]
-    new = insert(births, now)
+    new = insert([*births, *joining.children.births()], now)
     counts = dict.fromkeys(State, 0)
     for birth in births:
         counts[birth.state] += birth.ticks if birth.id in new else 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 from jobs.conf import conf
 from jobs.current import executing
 from jobs.database import clean_connection, persist
+from jobs.failpoints import reach
 from jobs.finish import Conclusion, finish
 from jobs.policies.outcomes import Outcome
 from jobs.policies.templates import Tick, render
@@ -26,15 +27,20 @@ def execute(
     None when the claim was lost: the message was a duplicate, stale, or its run has been cancelled, held or expired.
     """
     clean_connection()
+    reach("claim.before")
     owned = persist(lambda again: claim(ticket, task, claimant, _beyond(), now=now, again=again), CLAIM_PATIENCE)
     if owned is None:
         logger.info("run %s attempt %s is not to be executed here: dropped", ticket.run_id, ticket.attempt)
         return None
+    reach("claim.after")
     with executing(owned) as run:
         outcome = body(owned)
     clean_connection()
     run.keep()
-    return finish(owned, outcome, now=now)
+    reach("finish.before")
+    conclusion = finish(owned, outcome, now=now)
+    reach("finish.after")
+    return conclusion
 
 
 def filled_in(claim: Claim) -> Claim:
@@ -46,6 +52,8 @@ def filled_in(claim: Claim) -> Claim:
         schedule=claim.schedule,
         attempt=claim.ticket.attempt,
         shard=claim.shard,
+        shards=claim.shards,
+        interval_start=claim.interval_start,
         job=claim.job_name,
         run=str(claim.ticket.run_id),
     )

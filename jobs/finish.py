@@ -87,6 +87,7 @@ class _Failure:
             "error": shorten(self.failed.error),
             "traceback": shorten(self.failed.traceback, keep_end=True),
             "retries": self.retries + 1,
+            "error_classes": sorted(self.failed.classes),
         }
         if isinstance(self.decision, retry.GiveUp):
             return transitions.fail(claim.ticket, [State.RUNNING], told | {"reason": self.decision.reason}, now)

@@ -31,6 +31,8 @@ class Registration:
     queues: Sequence[str]
     tasks: Sequence[str]
     version: str
+    direct_queue: str = ""
+    """The queue that this worker alone serves, if there is one."""
 
 
 def register(registration: Registration, now: Moment = None) -> UUID:
@@ -43,6 +45,7 @@ def register(registration: Registration, now: Moment = None) -> UUID:
         pool=registration.pool,
         concurrency=registration.concurrency,
         queues=list(registration.queues),
+        direct_queue=registration.direct_queue,
         tasks=list(registration.tasks),
         version=registration.version,
         started_at=moment(now),

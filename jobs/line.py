@@ -1,23 +1,31 @@
-"""The line of a job: its live runs, and the place in it that each further run gets by the overlap policy."""
+"""The line of a job: its live runs, and the place in it that each further tick gets by the overlap policy.
 
-from collections.abc import Iterable, Mapping
+The runs that one tick makes (shards, or one for each worker) have one place. A backfill's runs stand aside: they skip
+or replace nothing, and nothing skips because of them; what comes while one executes waits for it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, Q, Value
-from django.db.models.functions import Greatest
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce, Greatest
 
 from jobs import transitions
 from jobs.births import Birth
 from jobs.models import Job, Run
-from jobs.models.choices import Overlap
+from jobs.models.choices import Overlap, UpstreamState
 from jobs.policies import overlap
 from jobs.states import State
 
 MAYBE_EXECUTING = (State.SCHEDULED, State.QUEUED, State.RUNNING)
 """States in which a process may have begun the run by the time it is cancelled; also scheduled, for a worker may be
 faster than the beat's mark."""
+FOR_A_STOP = "waits for the process of the run that it replaces to stop"
+
+Group = dict[UUID, str]
+"""The live runs of one tick, with their states."""
 
 
 @dataclass(slots=True)
@@ -25,45 +33,69 @@ class Line:
     """The live runs of one job, whose row the caller has locked, and the runs that are about to join them."""
 
     rules: overlap.OverlapRules
-    active: dict[UUID, str] = field(default_factory=dict)
-    """The runs that do not wait, with their states, oldest first."""
-    waiting: list[UUID] = field(default_factory=list)
+    groups: dict[UUID, Group] = field(default_factory=dict)
+    """By tick, the oldest first."""
+    backfilling: UUID | None = None
+    """A run of a backfill that does not wait."""
     births: dict[UUID, Birth] = field(default_factory=dict)
     replaced: dict[UUID, UUID] = field(default_factory=dict)
     """Runs of the ledger that give way, each with the run that replaces it."""
     stopping: set[UUID] = field(default_factory=set)
     """Those among them that a process may be executing."""
 
-    def join(self, birth: Birth) -> None:
-        """Give a run that is due its place."""
-        match overlap.decide(self.rules, list(self.active), self.waiting):
+    @property
+    def active(self) -> list[UUID]:
+        """The ticks of which a run does not wait."""
+        return [tick for tick, group in self.groups.items() if set(group.values()) != {State.WAITING}]
+
+    @property
+    def waiting(self) -> list[UUID]:
+        """The ticks of which all runs wait."""
+        return [tick for tick, group in self.groups.items() if set(group.values()) == {State.WAITING}]
+
+    def join(self, births: Sequence[Birth]) -> None:
+        """Give the runs of a tick that is due their place."""
+        match self.decide():
             case overlap.Start():
-                self.active[birth.id] = birth.state
+                pass
             case overlap.Wait(reason):
-                self.waiting.append(birth.id)
-                birth = replace(birth, state=State.WAITING, reason=reason)
+                births = [replace(birth, state=State.WAITING, reason=reason) for birth in births]
             case overlap.Skip(reason):
-                birth = replace(birth, state=State.SKIPPED, reason=reason)
+                births = [replace(birth, state=State.SKIPPED, reason=reason) for birth in births]
             case overlap.Replace(victims):
-                birth = self._replace(victims, birth)
-        self.births[birth.id] = birth
+                must_wait = self.give_way(victims, births[0].id)
+                if must_wait:
+                    births = [replace(birth, state=State.WAITING, reason=FOR_A_STOP) for birth in births]
+        self.set_down(births)
+        for birth in births:
+            if birth.state in (State.SCHEDULED, State.WAITING):
+                self.groups.setdefault(birth.group, {})[birth.id] = birth.state
 
-    def _replace(self, victims: Iterable[UUID], birth: Birth) -> Birth:
-        ledgered = set(victims) - set(self.births)
-        stopping = {victim for victim in ledgered if self.active.get(victim) in MAYBE_EXECUTING}
+    def decide(self) -> overlap.Decision:
+        """What becomes of another tick."""
+        decision = overlap.decide(self.rules, self.active, self.waiting)
+        if isinstance(decision, overlap.Start) and self.rules.kind != Overlap.ALLOW and self.backfilling is not None:
+            return overlap.Wait(f"waits for the backfill's run {self.backfilling} to end")
+        return decision
+
+    def set_down(self, births: Iterable[Birth]) -> None:
+        """Take the runs as they are; they stand in nobody's way: they are for later, or have ended as they came."""
+        self.births |= {birth.id: birth for birth in births}
+
+    def give_way(self, victims: Iterable[UUID], successor: UUID) -> bool:
+        """End the runs of these ticks for `successor`; whether that has to wait for a process to stop."""
+        runs = {run: state for victim in victims for run, state in self.groups[victim].items()}
+        ledgered = runs.keys() - self.births.keys()
+        stopping = {run for run in ledgered if runs[run] in MAYBE_EXECUTING}
         # Who replaces a run that waits for a process to stop has to wait for that as well.
-        must_wait = bool(stopping or self.waiting)
-        for victim in victims:
-            self._give_way(victim, birth.id)
+        must_wait = bool(stopping or self.waiting or self.backfilling)
+        for run in runs:
+            self._end(run, successor)
         self.stopping |= stopping
-        self.active, self.waiting = {}, []
-        if not must_wait:
-            self.active[birth.id] = birth.state
-            return birth
-        self.waiting.append(birth.id)
-        return replace(birth, state=State.WAITING, reason="waits for the process of the run that it replaces to stop")
+        self.groups = {}
+        return must_wait
 
-    def _give_way(self, victim: UUID, successor: UUID) -> None:
+    def _end(self, victim: UUID, successor: UUID) -> None:
         if victim in self.births:
             reason = f"replaced by the run {successor}"
             self.births[victim] = replace(self.births[victim], state=State.SKIPPED, reason=reason)
@@ -82,16 +114,24 @@ class Line:
 def lines(jobs: Iterable[Job], now: datetime) -> Mapping[int, Line]:
     """The lines of these jobs, by the job's id, with one question for all.
 
-    A run that somebody asked for at a later time joins when that has come.
+    A run that somebody asked for at a later time joins when that has come, one that waits for its upstreams when they
+    have ended, and a backfill's when it is sent.
     """
     made = {job.pk: Line(overlap.OverlapRules(job.overlap, job.overlap_limit)) for job in jobs}
     asked = [pk for pk, line in made.items() if line.rules.kind != Overlap.ALLOW]
-    # One that was due when it was made is there for everybody, also for whoever has read the clock a little earlier.
-    later = Q(state=State.WAITING, due_at__gt=Greatest(Value(now), F("created_at")))
-    live = Run.objects.live().filter(job_id__in=asked).exclude(later).order_by("due_at", "id")
-    for job_id, run_id, state in live.values_list("job_id", "id", "state"):
-        if state == State.WAITING:
-            made[job_id].waiting.append(run_id)
+    # One that was due when it was made is there for everybody, also for whoever has read the clock a little earlier;
+    # and one whose upstreams have ended, which is due from that moment on.
+    later = Q(due_at__gt=Greatest(Value(now), F("created_at")), upstream="")
+    absent = Q(state=State.WAITING) & (later | Q(upstream=UpstreamState.PENDING))
+    absent |= Q(state__in=(State.WAITING, State.HELD), backfill__isnull=False)
+    # But one that has no slot between two attempts is under way all the same.
+    between = Q(state=State.WAITING, attempt__gt=1)
+    live = Run.objects.live().filter(job_id__in=asked).exclude(absent & ~between).order_by("due_at", "id")
+    counted = Case(When(between, then=Value(State.SCHEDULED)), default="state")
+    rows = live.annotate(tick=Coalesce("group_id", "id"), counted=counted)
+    for job_id, run_id, tick, state, backfill_id in rows.values_list("job_id", "id", "tick", "counted", "backfill_id"):
+        if backfill_id is not None:
+            made[job_id].backfilling = run_id
         else:
-            made[job_id].active[run_id] = state
+            made[job_id].groups.setdefault(tick, {})[run_id] = state
     return made

@@ -72,7 +72,8 @@ def _lost(run: Run, error: str, delay: float) -> Verdict:
     losses = run.losses + 1
     if losses >= conf().max_losses:
         reason = f"poison: set aside after it was lost {losses} times with the process that ran it"
-        return Verdict(Outcome.LOST, error, reason, None, {"losses": losses, "error": error})
+        changes: dict[str, object] = {"losses": losses, "error": error, "error_classes": None}
+        return Verdict(Outcome.LOST, error, reason, None, changes)
     return Verdict(Outcome.LOST, error, f"attempt {run.attempt} was lost: {error}", delay, {"losses": losses})
 
 
@@ -80,14 +81,15 @@ def _unknown(run: Run, worker_name: str) -> Verdict:
     met = Attempt.objects.filter(run=run, outcome=Outcome.UNKNOWN_TASK).count() + 1
     error = f"worker {worker_name} does not know the task {run.task!r}"
     if met >= conf().max_unknown:
-        return Verdict(Outcome.UNKNOWN_TASK, error, f"no worker knew its task {met} times", None, {"error": error})
+        changes: dict[str, object] = {"error": error, "error_classes": None}
+        return Verdict(Outcome.UNKNOWN_TASK, error, f"no worker knew its task {met} times", None, changes)
     return Verdict(Outcome.UNKNOWN_TASK, error, error, min(2.0**met, LONGEST_UNKNOWN_DELAY), {})
 
 
 def _timed_out(run: Run, error: str, least: float) -> Verdict:
     failure = Failed(error, timed_out=True, classes=TIME_LIMIT)
     decision = retry.decide(rules_of(run), run.retries, failure, random.random)
-    changes = {"error": error, "traceback": "", "retries": run.retries + 1}
+    changes = {"error": error, "traceback": "", "retries": run.retries + 1, "error_classes": sorted(TIME_LIMIT)}
     if isinstance(decision, retry.GiveUp):
         return Verdict(Outcome.TIMED_OUT, error, decision.reason, None, changes)
     delay = max(least, decision.delay)

@@ -35,7 +35,7 @@ class JobQuerySet(QuerySet["Job"]):
         """As Django's; a change of the fire times marks the jobs for planning, as `Job.save` does."""
         if not set(values) <= set(self.model.ENGINE):
             values.setdefault("updated_at", Now())
-        if set(values) & set(self.model.PLANNING) and "planned" not in values:
+        if set(values) & {*self.model.PLANNING, "calendar_id"} and "planned" not in values:
             values |= replanning()
         return super().update(**values)
 
@@ -65,6 +65,10 @@ class RunQuerySet(QuerySet["Run"]):
         """Runs that did not start by their start deadline."""
         waiting = (State.SCHEDULED, State.WAITING, State.QUEUED, State.HELD)
         return self.filter(state__in=waiting, expires_at__isnull=False, expires_at__lt=now).order_by("expires_at")
+
+    def unsettled(self) -> Self:
+        """Runs that have ended, and from whose end something is to follow."""
+        return self.filter(unsettled=True, finished_at__isnull=False).order_by("finished_at")
 
     def live(self) -> Self:
         """Runs that have not ended."""

@@ -13,6 +13,7 @@ from django.db.models import Count, Exists, OuterRef
 from jobs import transitions
 from jobs.conf import conf
 from jobs.database import REFUSED, first_line
+from jobs.descend import sweep
 from jobs.losses import deadline_passed, lose
 from jobs.models import Run, Worker
 from jobs.states import State
@@ -37,9 +38,14 @@ class RescueResult:
     resent: int = 0
     expired: int = 0
     timed_out: int = 0
+    descended: int = 0
+    abandoned: frozenset[str] = frozenset()
+    """Queues of workers that are gone, whose messages nobody will take."""
 
     def __bool__(self) -> bool:
-        return any((self.dead_workers, self.lost, self.resent, self.expired, self.timed_out))
+        return any(
+            (self.dead_workers, self.lost, self.resent, self.expired, self.timed_out, self.descended, self.abandoned)
+        )
 
 
 def rescue(now: datetime, depths: Depths) -> RescueResult:
@@ -47,9 +53,10 @@ def rescue(now: datetime, depths: Depths) -> RescueResult:
     dead, lost = bury_workers(now)
     lost += take_orphans(now)
     expired, timed_out = expire(now), end_overdue(now)
+    abandoned, descended = abandon(now), sweep(now)
     # The last, because the broker may be away, and what needs only the database shall not wait for it.
     resent = resend_lost_messages(now, depths)
-    return RescueResult(dead, lost, resent, expired, timed_out)
+    return RescueResult(dead, lost, resent, expired, timed_out, descended, abandoned)
 
 
 def bury_workers(now: datetime) -> tuple[int, int]:
@@ -86,6 +93,19 @@ def _alone(run_id: UUID, step: Callable[[], bool]) -> bool:
     except REFUSED as refusal:
         logger.error("run %s cannot be rescued: %s", run_id, first_line(refusal))
         return False
+
+
+def abandon(now: datetime) -> frozenset[str]:
+    """End the runs that only a worker may run which has been gone since they were sent; the queues they were in."""
+    alive = Worker.objects.filter(name=OuterRef("for_worker"), lease_until__gt=now)
+    sent = Run.objects.overdue(now).filter(~Exists(alive), state=State.QUEUED).exclude(for_worker="")
+    rows = sent.values_list("pk", "attempt", "for_worker", "queue")[: conf().batch]
+    return frozenset(queue for run_id, attempt, name, queue in rows if _abandon(Ticket(run_id, attempt), name, now))
+
+
+def _abandon(ticket: Ticket, name: str, now: datetime) -> bool:
+    told = {"reason": f"the worker {name} is gone", "error": f"the worker {name} was gone before it ran this"}
+    return _alone(ticket.run_id, lambda: transitions.fail(ticket, [State.QUEUED], told, now))
 
 
 def resend_lost_messages(now: datetime, depths: Depths) -> int:

@@ -9,9 +9,12 @@ from uuid import UUID
 from django.db import connection
 
 from jobs.admit import admit
+from jobs.backfill import advance
 from jobs.dispatch import Publish, dispatch
 from jobs.exceptions import BrokerUnavailable
+from jobs.limits import explain
 from jobs.plan import plan
+from jobs.settle import settle
 from jobs.tick import tick
 
 BUDGET = 1.0
@@ -35,6 +38,8 @@ class RoundResult:
     skipped: int = 0
     missed: int = 0
     set_aside: int = 0
+    settled: int = 0
+    backfilled: int = 0
     admitted: int = 0
     sent: int = 0
     unfinished: bool = False
@@ -58,6 +63,8 @@ def work(
         if result.broker_away is None:
             more = _send(now, publish, result) or more
         result.unfinished = more
+    if trusted():
+        explain(clock())
     return result
 
 
@@ -65,13 +72,17 @@ def _record(now: datetime, result: RoundResult, stop: Stop) -> bool:
     planned, ticked = plan(now), tick(now)
     if ticked.stopped:
         stop(ticked.stopped)
+    settled = settle(now)
+    result.settled += settled.settled
+    backfilled = advance(now)
+    result.backfilled += backfilled.made
     result.admitted += admit(now)
     result.planned += planned.planned
     result.fired += ticked.fired
     result.skipped += ticked.skipped
     result.missed += ticked.missed
     result.set_aside += planned.set_aside + ticked.set_aside
-    return planned.more or ticked.more
+    return planned.more or ticked.more or settled.more or backfilled.more
 
 
 def _send(now: datetime, publish: Publish, result: RoundResult) -> bool:
@@ -86,12 +97,15 @@ def _send(now: datetime, publish: Publish, result: RoundResult) -> bool:
 
 _NEXT_DUE = """
 SELECT least((SELECT min(next_run_at) FROM jobs_job WHERE next_run_at > %(now)s),
+             (SELECT min(due_at) FROM jobs_run WHERE state = 'waiting' AND NOT limited AND due_at > %(now)s),
+             (SELECT greatest(due_at, %(now)s + interval '100 ms') FROM jobs_run
+               WHERE state = 'waiting' AND limited AND upstream <> 'pending' ORDER BY due_at LIMIT 1),
              (SELECT min(due_at) FROM jobs_run WHERE state = 'scheduled' AND due_at > %(now)s))
 """
 
 
 def next_due(now: datetime) -> datetime | None:
-    """The next moment at which a job or a run is due."""
+    """The next moment at which a job or a run is due, or at which to look again for slots that runs wait for."""
     with connection.cursor() as cursor:
         cursor.execute(_NEXT_DUE, {"now": now})
         due: datetime | None = cursor.fetchone()[0]

@@ -27,6 +27,8 @@ class Trigger(TextChoices):
     SCHEDULE = "schedule", "Schedule"
     MANUAL = "manual", "Run now"
     RETRY = "retry", "Retry of a finished run"
+    UPSTREAM = "upstream", "Upstream"
+    BACKFILL = "backfill", "Backfill"
 
 
 MEANING: Final[Mapping[State, str]] = {
@@ -38,15 +40,19 @@ MEANING: Final[Mapping[State, str]] = {
     State.SUCCEEDED: "the task returned",
     State.FAILED: "the task failed and the retry policy gave up, or it was set aside as poison",
     State.CANCELLED: "stopped by someone",
-    State.SKIPPED: "its tick came while the overlap policy forbade a run",
+    State.SKIPPED: "a policy of its job forbade the run; the reason tells which",
     State.MISSED: "its tick was not run in time",
 }
 
 MOVES: Final[Mapping[State, frozenset[State]]] = {
-    State.SCHEDULED: frozenset({State.QUEUED, State.RUNNING, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}),
-    State.QUEUED: frozenset({State.RUNNING, State.SCHEDULED, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}),
-    State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.SCHEDULED, State.CANCELLED}),
-    State.WAITING: frozenset({State.SCHEDULED, State.HELD, State.CANCELLED, State.MISSED}),
+    State.SCHEDULED: frozenset(
+        {State.QUEUED, State.RUNNING, State.WAITING, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}
+    ),
+    State.QUEUED: frozenset(
+        {State.RUNNING, State.SCHEDULED, State.WAITING, State.HELD, State.CANCELLED, State.MISSED, State.FAILED}
+    ),
+    State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.SCHEDULED, State.WAITING, State.CANCELLED}),
+    State.WAITING: frozenset({State.SCHEDULED, State.HELD, State.CANCELLED, State.MISSED, State.SKIPPED}),
     State.HELD: frozenset({State.WAITING, State.CANCELLED, State.MISSED}),
     State.SUCCEEDED: frozenset(),
     State.FAILED: frozenset(),

@@ -11,8 +11,10 @@ from django.db import connection, transaction
 from jobs.conf import conf
 from jobs.database import REFUSED, first_line
 from jobs.emit import DueJob, emit
+from jobs.failpoints import reach
 from jobs.models import Job
 from jobs.querysets import JobQuerySet
+from jobs.tick_rules.calendars import know_calendars
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +68,14 @@ def _alone(job: Job, now: datetime) -> TickResult:
 def _batch(query: JobQuerySet, now: datetime, limit: int) -> TickResult:
     with transaction.atomic():
         jobs = list(query.select_for_update(skip_locked=True)[:limit])
+        know_calendars(jobs)
         due, broken = _readable(jobs, now)
         emitted = emit(due, now)
         _advance(emitted.upcoming)
         for job, error in (broken | emitted.broken).items():
             set_aside(job, error)
+        reach("tick.before_commit")
+    reach("tick.after_commit")
     failures = len(broken) + len(emitted.broken)
     more = len(jobs) == limit
     return TickResult(emitted.fired, emitted.skipped, emitted.missed, failures, more, emitted.stopped)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,13 +13,17 @@ from django.db import transaction
 
 from jobs.births import Birth, insert, new_run_id
 from jobs.conf import conf
+from jobs.emit import for_later
 from jobs.line import lines
 from jobs.models import Job, Run
-from jobs.models.choices import Overlap
 from jobs.models.fields import JSONArrayField, JSONObjectField
+from jobs.policies import keys
 from jobs.policies.templates import Tick, render
 from jobs.schedules.fields import LAST_YEAR
 from jobs.states import State, Trigger
+from jobs.tick_rules import fan_out
+from jobs.tick_rules.upstreams import taken_along
+from jobs.wake import again, lock_below, woken
 
 DEEPEST = 100
 """How many levels of lists and objects arguments may have."""
@@ -52,6 +56,8 @@ class Request:
     at: datetime | None = None
     delay: timedelta | None = None
     idempotency_key: str | None = None
+    children: bool = False
+    """Take the jobs along that run after it, however far below: they follow this run, by their own rules."""
 
 
 def run_now(job_id: int, now: datetime) -> Run:
@@ -62,7 +68,7 @@ def run_now(job_id: int, now: datetime) -> Run:
     return run(job_id, now)
 
 
-def run(
+def run(  # noqa: PLR0913 - the parts of a request, by name
     job_id: int,
     now: datetime,
     *,
@@ -71,6 +77,7 @@ def run(
     at: datetime | None = None,
     delay: timedelta | None = None,
     idempotency_key: str | None = None,
+    children: bool = False,
 ) -> Run:
     """Make the run that is asked for as in `Request`, or find it by its key; one that was skipped keeps its key.
 
@@ -80,7 +87,7 @@ def run(
     Raises Job.DoesNotExist and RequestRefused.
     """
     try:
-        return run_many(job_id, [Request(args, kwargs, at, delay, idempotency_key)], now)[0]
+        return run_many(job_id, [Request(args, kwargs, at, delay, idempotency_key, children)], now)[0]
     except RequestRefused as refused:
         raise RequestRefused(refused.field, refused.why) from refused
 
@@ -98,13 +105,18 @@ def run_many(job_id: int, requests: Iterable[Request], now: datetime) -> list[Ru
 def retry_run(run_id: UUID, now: datetime) -> Run:
     """Make a new run for the same tick as a finished one, with its arguments. The finished one stays as it is.
 
+    The jobs below that were skipped because of it, or of others, get a new run too, which waits for their upstreams.
     Raises Run.DoesNotExist, and ValueError when the run has not ended.
     """
     old = Run.objects.get(pk=run_id)
     if old.finished_at is None:
         raise ValueError(f"run {run_id} is {old.state}; only a finished run can be retried")
-    birth = Birth(new_run_id(now), old.job_id, old.scheduled_for, trigger=Trigger.RETRY, retry_of=old.pk)
-    return _make(old.job_id, [birth], now)[0]
+    birth = again(old, now)
+    with transaction.atomic():
+        below = lock_below(old.job_id)
+        made = _make(old.job_id, [birth], now)[0]
+        insert(woken(birth, below, now), now)
+    return made
 
 
 def _births(job_id: int, requests: Sequence[Request], now: datetime) -> list[Birth]:
@@ -127,9 +139,10 @@ def _birth(run_id: UUID, job_id: int, request: Request, now: datetime) -> Birth:
         moment,
         trigger=Trigger.MANUAL,
         idempotency_key=_key(request.idempotency_key),
-        args=_json("args", request.args),
-        kwargs=_json("kwargs", request.kwargs),
+        args=read_json("args", request.args),
+        kwargs=read_json("kwargs", request.kwargs),
         due_at=moment,
+        origin=run_id if request.children else None,
     )
 
 
@@ -177,7 +190,7 @@ def _key(key: str | None) -> str | None:
     return key
 
 
-def _json(field: str, value: Any) -> Any:
+def read_json(field: str, value: Any) -> Any:
     """The arguments as they will be read back from the row, or None."""
     if value is None:
         return None
@@ -207,12 +220,14 @@ def _make(job_id: int, births: Sequence[Birth], now: datetime) -> list[Run]:
         # Excludes the tick's lock, so that the overlap policy holds between them, but not who inserts a run of the job.
         job = Job.objects.select_for_update(no_key=True).get(pk=job_id)
         if job.templated:
-            _try_templates(job, births)
+            try_templates(job, births)
+        if job.key:
+            try_key(job, births)
         batches = (births[start : start + size] for start in range(0, len(births), size))
         return [made for batch in batches for made in _make_batch(job, batch, now)]
 
 
-def _try_templates(job: Job, births: Sequence[Birth]) -> None:
+def try_templates(job: Job, births: Sequence[Birth]) -> None:
     """Refuse arguments that could not be filled in when the run starts."""
     schedule = cache(job.parsed_schedule)
     for index, birth in enumerate(births):
@@ -222,6 +237,15 @@ def _try_templates(job: Job, births: Sequence[Birth]) -> None:
                 render(field, value or [], tick)
             except ValueError as error:
                 raise RequestRefused(field, str(error), index) from error
+
+
+def try_key(job: Job, births: Sequence[Birth]) -> None:
+    """Refuse arguments in which a value that the job's key needs is missing."""
+    for index, birth in enumerate(births):
+        given = {name: value for name in _ARGUMENTS if (value := getattr(birth, name)) is not None}
+        own = {name: getattr(job, name) for name in _ARGUMENTS}
+        if given and (lacking := keys.missing(job.key, own | given)):
+            raise RequestRefused(*lacking, index)
 
 
 def _make_batch(job: Job, births: Sequence[Birth], now: datetime) -> Iterator[Run]:
@@ -235,7 +259,11 @@ def _make_batch(job: Job, births: Sequence[Birth], now: datetime) -> Iterator[Ru
         runs |= _known(job, [name for name in missing if isinstance(name, str)])
         fresh = [birth for name, birth in reversed(missing.items()) if name not in runs]
         new = insert(_placed(job, fresh, now), now)
-        runs |= {_name(made): made for made in Run.objects.filter(pk__in=new)}
+        named = new & {birth.id for birth in fresh}
+        origins = [birth for birth in fresh if birth.id in new and birth.origin == birth.id]
+        if origins:
+            insert(taken_along(job, origins, now), now)
+        runs |= {_name(made): made for made in Run.objects.filter(pk__in=named)}
     return (runs[_name(birth)] for birth in births)
 
 
@@ -249,17 +277,16 @@ def _known(job: Job, keys: Collection[str]) -> dict[UUID | str, Run]:
 
 
 def _placed(job: Job, births: Sequence[Birth], now: datetime) -> list[Birth]:
-    """The births, those that are due at once with their place in the job's line."""
+    """The births, split as the job's ticks are, those that are due at once with their place in the job's line."""
     line = lines([job], now)[job.pk]
+    split = fan_out.load([job], now)
     for birth in births:
-        if birth.due_at is None or birth.due_at <= now:
-            line.join(birth)
+        runs = split(job, birth) if birth.trigger is Trigger.MANUAL else [birth]
+        if runs[0].state is State.SKIPPED:
+            line.set_down(runs)
+        elif birth.due_at is None or birth.due_at <= now:
+            line.join(runs)
+        else:
+            line.set_down(for_later(job, runs))
     line.cancel_replaced(now)
-    return [line.births.get(birth.id) or _for_later(job, birth) for birth in births]
-
-
-def _for_later(job: Job, birth: Birth) -> Birth:
-    """A run for a later time: when that has come it waits for its turn, where runs must not overlap."""
-    if job.overlap == Overlap.ALLOW:
-        return birth
-    return replace(birth, state=State.WAITING, reason="waits for its time")
+    return list(line.births.values())

@@ -13,6 +13,9 @@ CELERY_TASK_RETRY_ON_WORKER_LOST = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True
 
+# Each worker serves a queue of its own as well, by which a job can run once on every worker.
+CELERY_WORKER_DIRECT = True
+
 # JSON only: whoever can write to Redis must not be able to run code through pickle.
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"

@@ -40,6 +40,7 @@ def planned_job(next_run_at: datetime = NOON, **fields: Any) -> Job:
         planned_gap=job.gap,
         planned_repeated=job.repeated,
         planned_key=job.name,
+        planned_limits=job.limits_in_short(),
     )
     job.refresh_from_db()
     return job

@@ -60,6 +60,15 @@ def wait_for_file(path: str) -> None:
     witness("end")
 
 
+@shared_task(name="probe.shard", bind=True)
+def shard(self: "Task[Any, Any]", seconds: float = 0) -> list[Any]:
+    """Say which shard it is, and which worker executes it, after some seconds."""
+    witness("start")
+    time.sleep(seconds)
+    run = current_run()
+    return [run.shard, run.shards, self.request.hostname]
+
+
 @shared_task(name="probe.fail")
 def fail(message: str = "no luck", succeed_at: int | None = None) -> str:
     """Raise, until the given attempt."""

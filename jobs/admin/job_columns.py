@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs.admin.circuit import circuit_badge
 from jobs.admin.display import (
     NOTHING,
     badge,
@@ -24,6 +25,7 @@ from jobs.admin.masking import masked_json
 from jobs.admin.preview import Question, preview
 from jobs.admin.wall_clock import write_wall_clock
 from jobs.models import Job
+from jobs.models.choices import Circuit
 
 
 def condition(job: Job) -> SafeString:
@@ -32,11 +34,19 @@ def condition(job: Job) -> SafeString:
         return badge("failed", "Set aside", "it makes no ticks until it is edited")
     if not job.enabled:
         return badge("held", "Paused", "it makes no ticks until it is resumed")
+    if job.circuit != Circuit.CLOSED:
+        return circuit_badge(job)
     if not job.planned:
         return badge("queued", "Planning", "new or edited; the beat works out its next tick within a second")
     if job.next_run_at is None:
-        return badge("skipped", "No ticks left", "its schedule has no fire time any more, or its end has passed")
+        return _without_ticks(job)
     return badge("succeeded", "Enabled", "it makes ticks")
+
+
+def _without_ticks(job: Job) -> SafeString:
+    if job.schedule.strip().lower() == "@after":
+        return badge("succeeded", "After others", "it has no ticks of its own: it runs after other jobs, or by hand")
+    return badge("skipped", "No ticks left", "its schedule has no fire time any more, or its end has passed")
 
 
 def in_words(job: Job) -> str:
@@ -99,12 +109,16 @@ class JobColumns:
             write_wall_clock(job.ends_at, zone),
             job.gap,
             job.repeated,
+            str(job.calendar_id or ""),
+            job.on_calendar,
+            str(job.jitter),
         )
         return render_to_string("admin/jobs/live_preview.html", {"shown": preview(question, job.now)})
 
     @admin.display(description="State")
     def condition_told(self, job: Job) -> SafeString:
-        return format_html('{}<p class="cn-error">{}</p>', condition(job), job.error) if job.error else condition(job)
+        why = job.error or (job.circuit_reason if job.enabled and job.circuit != Circuit.CLOSED else "")
+        return format_html('{}<p class="cn-error">{}</p>', condition(job), why) if why else condition(job)
 
     @admin.display(description="Next run")
     def next_run_told(self, job: Any) -> SafeString:

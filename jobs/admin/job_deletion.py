@@ -27,6 +27,10 @@ def delete_jobs(job_ids: Iterable[int]) -> None:
         for statement in (
             "DELETE FROM jobs_attempt USING jobs_run AS run WHERE run.id = run_id AND run.job_id = ANY(%s)",
             "DELETE FROM jobs_run WHERE job_id = ANY(%s)",
+            "DELETE FROM jobs_adjustment WHERE job_id = ANY(%s)",
+            "DELETE FROM jobs_backfill WHERE job_id = ANY(%s)",
+            "DELETE FROM jobs_upstream WHERE ARRAY[job_id, upstream_id] && %s::bigint[]",
+            "DELETE FROM jobs_canary WHERE job_id = ANY(%s)",
             "DELETE FROM jobs_job WHERE id = ANY(%s)",
         ):
             cursor.execute(statement, [ids])

@@ -54,6 +54,16 @@ class JSONTextField(forms.CharField):
         return parsed
 
 
+class OwnUnlessGiven(JSONTextField):
+    """Arguments as JSON. An empty text is None, which stands for the job's own."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+    def to_python(self, value: Any) -> Any:
+        return None if isinstance(value, str) and not value.strip() else super().to_python(value)
+
+
 def _parsed(text: str) -> Any:
     try:
         parsed = json.loads(text, parse_constant=_refuse_constant)

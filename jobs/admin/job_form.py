@@ -11,7 +11,7 @@ from jobs.admin.display import zone_names, zone_of
 from jobs.admin.job_fields import JSONTextField, SuggestingInput
 from jobs.admin.known_tasks import known_tasks
 from jobs.admin.wall_clock import WallClockField, read_wall_clock, write_wall_clock
-from jobs.models import Job, Worker
+from jobs.models import Calendar, Job, Worker
 
 BOUNDS = ("starts_at", "ends_at")
 
@@ -72,6 +72,8 @@ class JobForm(forms.ModelForm):  # type: ignore[type-arg]
         for field in self.fields.values():
             # What counts as changed is told from the job itself, not from a copy in the page.
             field.show_hidden_initial = False
+        if "calendar" in self.fields:
+            self.fields["calendar"].queryset = Calendar.objects.light()  # type: ignore[attr-defined]
         zone = zone_of(self.instance.timezone)
         for name in BOUNDS:
             if name in self.fields and getattr(self.instance, name) is not None:

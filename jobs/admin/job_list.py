@@ -14,11 +14,13 @@ from jobs.models import Job
 MOST_QUEUES = 50
 """How many queues are offered as filters."""
 
+AFTER_OTHERS = Q(schedule__iexact="@after")
+
 CONDITIONS = {
     "set-aside": ("Set aside", ~Q(error="")),
     "enabled": ("Enabled", Q(enabled=True, error="")),
     "paused": ("Paused", Q(enabled=False)),
-    "done": ("No ticks left", Q(enabled=True, planned=True, next_run_at=None, error="")),
+    "done": ("No ticks left", Q(enabled=True, planned=True, next_run_at=None, error="") & ~AFTER_OTHERS),
 }
 
 

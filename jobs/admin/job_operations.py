@@ -3,6 +3,7 @@
 from typing import Final
 
 from jobs import control, trigger
+from jobs.admin.circuit import CLOSE_CIRCUIT
 from jobs.admin.operations import Operation, Operator, Told
 from jobs.clock import database_now
 from jobs.models import Job
@@ -37,4 +38,5 @@ JOB_OPERATIONS: Final = (
     Operation("run_now", "Run now", "trigger", _run_now, lambda _: True),
     Operation("pause", "Pause", "pause", _pause, lambda job: job.enabled),
     Operation("resume", "Resume", "pause", _resume, lambda job: not job.enabled),
+    CLOSE_CIRCUIT,
 )

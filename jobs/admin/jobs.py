@@ -5,14 +5,19 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.loader import render_to_string
 from django.urls import URLPattern, URLResolver, path
 
+from jobs.admin.adjust import AdjustAdmin
+from jobs.admin.backfill_request import BackfillJobAdmin
+from jobs.admin.canaries import CanaryAdmin
+from jobs.admin.circuit import CircuitColumns
 from jobs.admin.job_columns import JobColumns
 from jobs.admin.job_deletion import delete_jobs, what_goes
+from jobs.admin.job_fieldsets import NOW, RULES, WHAT, WHAT_MASKED, WHEN
 from jobs.admin.job_form import JobForm
 from jobs.admin.job_list import ConditionFilter, JobList, QueueFilter
 from jobs.admin.job_operations import JOB_OPERATIONS
@@ -21,36 +26,19 @@ from jobs.admin.paginator import CappedPaginator
 from jobs.admin.preview import Question, preview
 from jobs.admin.recent import Recent, recent_runs
 from jobs.admin.run_with import RunWithAdmin
+from jobs.admin.upstreams import DownstreamColumns, UpstreamInline
 from jobs.clock import database_now
-from jobs.models import Job
+from jobs.models import Calendar, Job
 
 MOST_NAMED = 100
 
-NOW = ("Now", {"fields": ("condition_told", "next_run_told", "latest", "changed", "created")})
-WHAT = (None, {"fields": ("name", "description", "task", "args", "kwargs", "templated", "enabled")})
-WHAT_MASKED = (None, {"fields": ("name", "description", "task", "args_shown", "kwargs_shown", "templated", "enabled")})
-WHEN = ("schedule", "timezone", "upcoming", "gap", "repeated", "starts_at", "ends_at")
-FAILS = (
-    "When it fails",
-    {
-        "fields": (
-            *("retry_policy", "max_retries", "retry_delay", "retry_cap", "retry_jitter"),
-            *("never_retry", "only_retry"),
-        )
-    },
-)
-LATE = (
-    "When it is late, or still running",
-    {"fields": ("overlap", "overlap_limit", "missed", "missed_limit", "grace", "expires")},
-)
-HOW = ("How it is run and kept", {"fields": ("queue", "priority", "timeout", "keep"), "classes": ("collapse",)})
-
 
 @admin.register(Job)
-class JobAdmin(JobColumns, RunWithAdmin):
+class JobAdmin(JobColumns, DownstreamColumns, CircuitColumns, CanaryAdmin, BackfillJobAdmin, AdjustAdmin, RunWithAdmin):
     """What to run and when."""
 
     form = JobForm
+    inlines = (UpstreamInline,)
     operations = JOB_OPERATIONS
     list_display = ("named", "state", "when", "next_run", "last_result", "success")
     list_filter = (ConditionFilter, "overlap", "missed", "retry_policy", QueueFilter)
@@ -63,7 +51,7 @@ class JobAdmin(JobColumns, RunWithAdmin):
     ordering = ("name",)
     readonly_fields = (
         *("condition_told", "next_run_told", "latest", "changed", "created", "upcoming"),
-        *("args_shown", "kwargs_shown"),
+        *("args_shown", "kwargs_shown", "circuit_told", "jobs_after"),
     )
 
     class Media:
@@ -75,7 +63,7 @@ class JobAdmin(JobColumns, RunWithAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         with_now: QuerySet[Any] = super().get_queryset(request).annotate(now=Now())
-        return with_now
+        return with_now.prefetch_related(Prefetch("calendar", Calendar.objects.light()))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         job: Any = super().get_object(request, object_id, from_field)
@@ -89,9 +77,9 @@ class JobAdmin(JobColumns, RunWithAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         when = ("When", {"fields": WHEN, "description": render_to_string("admin/jobs/schedule_examples.html")})
         if obj is None:
-            return (WHAT, when, FAILS, LATE, HOW)
+            return (WHAT, when, *RULES)
         what = WHAT if self.has_change_permission(request, obj) else WHAT_MASKED
-        return (NOW, what, when, FAILS, LATE, HOW)
+        return (NOW, what, when, *RULES)
 
     def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -1,10 +1,11 @@
 """The live preview of a schedule: what it means in English, and its next fire times in the job's own zone.
 
 Where the clock is changed the preview says so: a time that is moved or skipped, and one that the clock shows twice.
+And where the job's calendar blocks a time it says what becomes of that.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -14,7 +15,9 @@ from django.utils.safestring import SafeString
 
 from jobs import schedules
 from jobs.admin.display import relative
+from jobs.admin.preview_calendar import Outcomes, calendar_chosen, rules_chosen
 from jobs.admin.wall_clock import read_wall_clock
+from jobs.calendars import WorkCalendar
 
 FIRES = 5
 MOMENT_BEFORE = timedelta(microseconds=1)
@@ -33,6 +36,12 @@ class Fire:
     at: datetime
     distance: str
     note: str = ""
+    blocked: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether something runs at this time."""
+        return bool(self.zone) and not self.blocked
 
     @property
     def day(self) -> str:
@@ -62,6 +71,9 @@ class Question:
     ends_at: str = ""
     gap: str = ""
     repeated: str = ""
+    calendar: str = ""
+    on_calendar: str = ""
+    jitter: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> "Question":
@@ -78,28 +90,42 @@ def _answer(question: Question, now: datetime) -> dict[str, object]:
     if not question.schedule.strip():
         return {"empty": True}
     try:
-        schedule = _read(question)
+        calendar = calendar_chosen(question.calendar)
+        schedule = _read(question, calendar)
         starts_at = _bound("start", question.starts_at, schedule)
         ends_at = _bound("end", question.ends_at, schedule)
     except ValueError as error:
         return {"error": str(error)}
+    outcomes = None
+    if calendar is not None:
+        bounds = (starts_at, ends_at)
+        rules = rules_chosen(calendar, question.on_calendar, question.name, question.jitter, bounds)
+        outcomes = Outcomes(rules, schedule, now)
     after = max(now, starts_at - MOMENT_BEFORE) if starts_at else now
     times = list(_times(schedule, after, ends_at))
     rows = _rows(schedule, times, now, after, ends_at)
+    try:
+        rows = [replace(row, blocked=outcomes.told(row.at)) if outcomes and row.zone else row for row in rows]
+    except ValueError as error:
+        return {"error": str(error)}
     return {
         "words": schedule.describe(),
         "zone": schedule.timezone,
         "rows": rows,
         "noted": any(row.note for row in rows),
+        "blocked": any(row.blocked for row in rows),
+        "after_others": schedule.text == "@after",
         "fires": bool(times),
         "short": len(times) < FIRES,
     }
 
 
-def _read(question: Question) -> schedules.Schedule:
+def _read(question: Question, calendar: WorkCalendar | None) -> schedules.Schedule:
     """The schedule; what is left empty has its default."""
     options = {name: value for name in ("gap", "repeated") if (value := getattr(question, name).strip())}
-    return schedules.parse(question.schedule, question.timezone.strip(), key=question.name, **options)
+    return schedules.parse(
+        question.schedule, question.timezone.strip(), key=question.name, calendar=calendar, **options
+    )
 
 
 def _bound(name: str, text: str, schedule: schedules.Schedule) -> datetime | None:

@@ -21,6 +21,8 @@ SHORT_TRIGGERS: Final[dict[str, str]] = {
     Trigger.SCHEDULE: "Schedule",
     Trigger.MANUAL: "Run now",
     Trigger.RETRY: "Retry",
+    Trigger.UPSTREAM: "Upstream",
+    Trigger.BACKFILL: "Backfill",
 }
 
 MOST_RETRIES = 20
@@ -58,7 +60,8 @@ class RunColumns:
 
     @admin.display(description="State, trigger")
     def badge_and_trigger(self, run: Run) -> SafeString:
-        return with_under(run_badge(run), SHORT_TRIGGERS.get(run.trigger, run.trigger))
+        made = SHORT_TRIGGERS.get(run.trigger, run.trigger)
+        return with_under(run_badge(run), f"{made}, {run.shard + 1} of {run.shards}" if run.shards > 1 else made)
 
     @admin.display(description="Late")
     def late(self, run: Run) -> str:
@@ -84,6 +87,11 @@ class RunColumns:
     @admin.display(description="Reason")
     def reason_told(self, run: Run) -> str:
         return run.reason or NOTHING
+
+    @admin.display(description="Note")
+    def note_told(self, run: Run) -> str:
+        """What was decided for it, and by whom."""
+        return run.note or NOTHING
 
     @admin.display(description="Error")
     def error_told(self, run: Run) -> SafeString | str:
@@ -127,6 +135,12 @@ class RunColumns:
         if not address or never_sent:
             return NOTHING
         return format_html('<a href="{}/task/{}" rel="noopener">Open in Flower</a>', address, run.pk)
+
+    @admin.display(description="Shard")
+    def shard_told(self, run: Run) -> str:
+        """Which of the tick's runs it is, and where it alone may run."""
+        place = f"{run.shard + 1} of {run.shards}" if run.shards > 1 else NOTHING
+        return f"{place}, for {run.for_worker}" if run.for_worker else place
 
     @admin.display(description="Attempts")
     def attempts_made(self, run: Any) -> str:

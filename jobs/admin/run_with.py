@@ -13,22 +13,14 @@ from django.urls import URLPattern, URLResolver, path
 
 from jobs import trigger
 from jobs.admin.display import zone_of
-from jobs.admin.job_fields import JSONTextField
+from jobs.admin.job_fields import OwnUnlessGiven
 from jobs.admin.operations import Operation, OperationsAdmin, Told
 from jobs.admin.wall_clock import WallClockField, read_wall_clock, write_wall_clock
 from jobs.clock import database_now
 from jobs.models import Job
 from jobs.states import State
 
-FIELDS = ("args", "kwargs", "at")
 LABEL = "Run with…"
-
-
-class OwnUnlessGiven(JSONTextField):
-    """Arguments as JSON. An empty text is None, which stands for the job's own."""
-
-    def to_python(self, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else super().to_python(value)
 
 
 class RunWithForm(forms.Form):
@@ -37,6 +29,11 @@ class RunWithForm(forms.Form):
     args = OwnUnlessGiven(list, label="Arguments")
     kwargs = OwnUnlessGiven(dict, label="Keyword arguments")
     at = WallClockField(label="At", required=False)
+    children = forms.BooleanField(
+        label="With the jobs after it",
+        required=False,
+        help_text="They follow this run, by their own rules; those that are paused are left out.",
+    )
 
     def __init__(self, job: Job, now: datetime, data: Any = None, *, shows_arguments: bool) -> None:
         own = {"args": job.args, "kwargs": job.kwargs} if shows_arguments else {"args": "", "kwargs": ""}
@@ -45,6 +42,8 @@ class RunWithForm(forms.Form):
         hidden = "" if shows_arguments else " They are not shown, because you may not change the job."
         for name, empty in (("args", "[]"), ("kwargs", "{}")):
             self.fields[name].help_text = f"Empty means the job's own.{hidden} To give none, write {empty}."
+        if not job.downstreams.exists():
+            del self.fields["children"]
         clock = f"{self.zone}, where it is now {write_wall_clock(now, self.zone)}"
         self.fields["at"].help_text = f"Empty means at once. In the job's time zone: {clock}."
 
@@ -98,7 +97,7 @@ class RunWithAdmin(OperationsAdmin):
         return form.is_valid()
 
     def _page(self, request: HttpRequest, job: Job, form: RunWithForm) -> HttpResponse:
-        fields = AdminForm(form, [(None, {"fields": list(FIELDS)})], {}, model_admin=self)  # type: ignore[arg-type]
+        fields = AdminForm(form, [(None, {"fields": list(form.fields)})], {}, model_admin=self)  # type: ignore[arg-type]
         context = {
             **self.admin_site.each_context(request),
             "title": f"Run {job} with other arguments, or later",
@@ -115,7 +114,7 @@ class RunWithAdmin(OperationsAdmin):
 def run_with(job: Job, form: RunWithForm) -> Told:
     """Make the run that the form asks for. Raises RequestRefused."""
     try:
-        run = trigger.run(job.pk, database_now(), **{name: form.cleaned_data[name] for name in FIELDS})
+        run = trigger.run(job.pk, database_now(), **{name: form.cleaned_data[name] for name in form.fields})
     except Job.DoesNotExist:
         return Told.lost("nothing was run, the job has been deleted")
     if run.state == State.SKIPPED:

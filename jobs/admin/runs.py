@@ -17,19 +17,26 @@ from jobs.admin.run_columns import RunColumns
 from jobs.admin.run_list import JobFilter, MadeFilter, RunList, StateFilter, job_widget
 from jobs.admin.run_operations import RUN_OPERATIONS
 from jobs.admin.shown_times import ShownTimes
+from jobs.admin.upstreams import UpstreamColumns
 from jobs.conf import conf
 from jobs.models import Job, Run
 
 MOST_JOBS = 500
 """Of how many jobs a search shows the runs."""
 
-TOLD = ("of_job", "tick_told", "badge", "reason_told", "trigger", "retries_of", "retried_by", "flower")
+TOLD = (
+    *("of_job", "tick_told", "badge", "reason_told", "note_told", "trigger"),
+    *("waits_for", "taken_along_by", "retries_of", "retried_by", "flower"),
+)
 OUTCOME = ("error_told", "traceback_told", "result_told", "progress_told", "checkpoint_told")
-CALL = ("task", "args_told", "kwargs_told", ("queue", "priority", "timeout_told", "shard"), "id")
+CALL = ("task", "args_told", "kwargs_told", ("queue", "priority", "timeout_told", "shard_told"), "id")
 TIMES = (("late", "took"), ("made", "due"), ("queued", "started"), "finished", ("expires", "deadline"))
 
 ABSENT_WHEN_EMPTY = {
     "reason_told": "reason",
+    "note_told": "note",
+    "waits_for": "upstream",
+    "taken_along_by": "origin",
     "retries_of": "retry_of",
     "error_told": "error",
     "traceback_told": "traceback",
@@ -43,7 +50,7 @@ ABSENT_WHEN_EMPTY = {
 
 
 @admin.register(Run)
-class RunAdmin(RunColumns, ShownTimes, OperationsAdmin):
+class RunAdmin(RunColumns, UpstreamColumns, ShownTimes, OperationsAdmin):
     """What ran, what did not, and why."""
 
     operations = RUN_OPERATIONS

@@ -44,3 +44,84 @@ class Repeated(TextChoices):
     FIRST = "first", "Run the first time"
     SECOND = "second", "Run the second time"
     BOTH = "both", "Run both times"
+
+
+class OnCalendar(TextChoices):
+    """What becomes of a tick that falls into what the job's calendar blocks. One run makes up for a blocked stretch."""
+
+    SKIP = "skip", "Skip it"
+    POSTPONE = "postpone", "Run once when the block ends"
+    BEFORE = "before", "Run once right before the block begins"
+
+
+class UpstreamRule(TextChoices):
+    """When a job runs after its upstreams have ended."""
+
+    ALL_SUCCEEDED = "all_succeeded", "all have succeeded"
+    ALL_DONE = "all_done", "all have ended, however"
+    ANY_FAILED = "any_failed", "any has failed"
+
+
+class FanOut(TextChoices):
+    """Into how many runs a tick is split."""
+
+    ONE = "one", "one run"
+    SHARDS = "shards", "shards"
+    WORKERS = "workers", "one run on each live worker"
+
+
+class Circuit(TextChoices):
+    """How a circuit breaker stands."""
+
+    CLOSED = "closed", "Closed"
+    OPEN = "open", "Open"
+    HALF_OPEN = "half_open", "Half open"
+
+
+class Adjust(TextChoices):
+    """What somebody decides for a single tick."""
+
+    SKIP = "skip", "Skip"
+    SNOOZE = "snooze", "Run later"
+    ARGUMENTS = "arguments", "Other arguments"
+    EARLY = "early", "Run early"
+
+
+class Redo(TextChoices):
+    """Which ticks of a backfill's range are run though they have a run already."""
+
+    NONE = "none", "none"
+    FAILED = "failed", "those that failed or did not run"
+    ALL = "all", "all"
+
+
+class BackfillOrder(TextChoices):
+    """Which ticks of a backfill go first."""
+
+    OLDEST = "oldest", "oldest first"
+    NEWEST = "newest", "newest first"
+
+
+class BackfillState(TextChoices):
+    """How a backfill stands."""
+
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    CANCELLED = "cancelled", "Cancelled"
+    DONE = "done", "Done"
+
+
+class CanaryState(TextChoices):
+    """How a canary stands."""
+
+    RUNNING = "running", "Running"
+    PROMOTED = "promoted", "Promoted"
+    REVERTED = "reverted", "Reverted"
+
+
+class UpstreamState(TextChoices):
+    """Whether a run waits for its job's upstreams. Empty for a run that has nothing to do with any."""
+
+    PENDING = "pending", "Waits for its upstreams"
+    MET = "met", "The upstreams' rule was met"
+    UNMET = "unmet", "The upstreams' rule cannot be met"

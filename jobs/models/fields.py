@@ -15,6 +15,8 @@ class JSONArrayField(models.JSONField):
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)
+        if value is None:  # which the field allows
+            return
         if not isinstance(value, list):
             raise ValidationError(f"must be a JSON list such as [1, 2], not {_kind(value)}")
         refuse_what_postgres_refuses(value)
@@ -27,6 +29,8 @@ class JSONObjectField(models.JSONField):
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)
+        if value is None:  # which the field allows
+            return
         if not isinstance(value, dict):
             raise ValidationError(f'must be a JSON object such as {{"key": 1}}, not {_kind(value)}')
         refuse_what_postgres_refuses(value)

@@ -1,9 +1,8 @@
-"""The table of jobs: what to run, when, and by which rules."""
+"""The table of jobs: what to run and when, and by which rules."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -11,21 +10,22 @@ from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from jobs import schedules
-from jobs.models.choices import Gap, Missed, Overlap, Repeated, RetryPolicy
+from jobs.models.breaker import Breaker
+from jobs.models.choices import Circuit, FanOut, Gap, Missed, OnCalendar, Overlap, Repeated, RetryPolicy, UpstreamRule
 from jobs.models.fields import JSONArrayField, JSONObjectField
+from jobs.models.job_limits import Limits
+from jobs.models.job_planning import Planning
+from jobs.models.job_retries import Retrying
+from jobs.models.job_ticks import TickRules
+from jobs.models.job_timing import Timing, default_timezone
+from jobs.models.units import YEAR
 from jobs.models.validation import problems_of
 from jobs.querysets import JobQuerySet, replanning
 
-DAY = 86_400
-YEAR = 366 * DAY
+__all__ = ["Job", "default_timezone"]  # the first migration looks for the second here
 
 
-def default_timezone() -> str:
-    """A new job's time zone: the project's."""
-    return str(settings.TIME_ZONE)
-
-
-class Job(models.Model):
+class Job(Timing, TickRules, Retrying, Limits, Breaker, Planning):
     """What to run and when.
 
     The fields in ENGINE belong to the beat: saving a job never writes them back, so a form that was open for an
@@ -33,7 +33,10 @@ class Job(models.Model):
     within a second.
     """
 
-    PLANNING = ("name", "schedule", "timezone", "gap", "repeated", "enabled", "starts_at", "ends_at")
+    PLANNING = (
+        *("name", "schedule", "timezone", "gap", "repeated", "enabled", "starts_at", "ends_at"),
+        *("calendar", "on_calendar", "max_running", "pool", "pool_id", "key", "key_limit"),
+    )
     ENGINE = (
         "next_run_at",
         "planned",
@@ -44,7 +47,10 @@ class Job(models.Model):
         "planned_gap",
         "planned_repeated",
         "planned_key",
+        "adjusted_until",
+        "planned_limits",
         "error",
+        *Breaker.BREAKER_STATE,
     )
 
     name = models.CharField(max_length=200, unique=True)
@@ -59,35 +65,6 @@ class Job(models.Model):
         default=dict,
         help_text='Keyword arguments, a JSON object: {"days": 7}.',
     )
-    schedule = models.CharField(
-        max_length=200,
-        help_text="Cron with 5 fields (6 with seconds first, 7 with the year last), @daily, @every 1h30m "
-        "or @at 2027-01-01T09:00.",
-    )
-    timezone = models.CharField(
-        "time zone",
-        max_length=64,
-        default=default_timezone,
-        help_text="The zone of the schedule: Europe/Riga.",
-    )
-    gap = models.CharField(
-        "skipped hour",
-        max_length=10,
-        choices=Gap,
-        default=Gap.AFTER,
-        db_default=Gap.AFTER,
-        help_text="When the clock goes forward over a fixed time.",
-    )
-    repeated = models.CharField(
-        "repeated hour",
-        max_length=10,
-        choices=Repeated,
-        default=Repeated.FIRST,
-        db_default=Repeated.FIRST,
-        help_text="When the clock goes back over a fixed time.",
-    )
-    starts_at = models.DateTimeField(null=True, blank=True, help_text="No tick before this moment.")
-    ends_at = models.DateTimeField(null=True, blank=True, help_text="No tick after this moment.")
     templated = models.BooleanField(
         "arguments are templates",
         default=False,
@@ -111,89 +88,10 @@ class Job(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(YEAR)],
         help_text="Seconds after its tick by which a run must have started; later it counts as missed.",
     )
-    retry_policy = models.CharField(max_length=20, choices=RetryPolicy, default=RetryPolicy.EXPONENTIAL)
-    max_retries = models.PositiveSmallIntegerField(
-        default=3, validators=[MaxValueValidator(100)], help_text="How often a failed run is tried again."
-    )
-    retry_delay = models.PositiveIntegerField(
-        default=10,
-        validators=[MinValueValidator(1), MaxValueValidator(30 * DAY)],
-        help_text="Seconds before the first retry; exponential backoff doubles it each time.",
-    )
-    retry_cap = models.PositiveIntegerField(
-        default=3600,
-        validators=[MinValueValidator(1), MaxValueValidator(30 * DAY)],
-        help_text="The longest delay, in seconds.",
-    )
-    retry_jitter = models.BooleanField(
-        default=True,
-        help_text="Draw each delay at random between zero and its full length, so that failures spread.",
-    )
-    never_retry = models.CharField(
-        max_length=1000,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="Exceptions after which it is not tried again, by class: ValueError, billing.errors.Refused.",
-    )
-    only_retry = models.CharField(
-        max_length=1000,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="Exceptions after which alone it is tried again, by class: ConnectionError, TimeoutError.",
-    )
-    overlap = models.CharField(
-        max_length=20,
-        choices=Overlap,
-        default=Overlap.SKIP,
-        help_text="When a tick comes while an earlier run is still live.",
-    )
-    overlap_limit = models.PositiveIntegerField(
-        "most waiting",
-        default=100,
-        db_default=100,
-        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
-        help_text="How many runs may wait, where they wait one after the other.",
-    )
-    missed = models.CharField(
-        max_length=20,
-        choices=Missed,
-        default=Missed.LATEST,
-        help_text="When ticks could not be run within the grace, for example because no beat was up.",
-    )
-    missed_limit = models.PositiveIntegerField(
-        "most made up for",
-        default=100,
-        db_default=100,
-        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
-        help_text="How many missed ticks are run at most, where all of them are; the earliest go first.",
-    )
-    grace = models.PositiveIntegerField(
-        default=60,
-        validators=[MaxValueValidator(YEAR)],
-        help_text="Seconds a tick may be late and still be run.",
-    )
     keep = models.PositiveIntegerField(
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(3660)],
         help_text="Days its finished runs are kept.",
-    )
-
-    next_run_at = models.DateTimeField(null=True, editable=False)
-    planned = models.BooleanField(default=False, db_default=False, editable=False)
-    planned_from = models.DateTimeField(db_default=Now(), editable=False)
-    owed_until = models.DateTimeField(null=True, editable=False)
-    planned_schedule = models.CharField(max_length=200, default="", db_default="", editable=False)
-    planned_timezone = models.CharField(max_length=64, default="", db_default="", editable=False)
-    planned_gap = models.CharField(max_length=10, default="", db_default="", editable=False)
-    planned_repeated = models.CharField(max_length=10, default="", db_default="", editable=False)
-    planned_key = models.CharField(max_length=200, default="", db_default="", editable=False)
-    error = models.TextField(
-        default="",
-        db_default="",
-        editable=False,
-        help_text="Why the beat has set the job aside; an edit clears it.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -202,10 +100,16 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["name"]
-        permissions = [("trigger_job", "Can run a job now"), ("pause_job", "Can pause and resume jobs")]
+        permissions = [
+            ("trigger_job", "Can run a job now"),
+            ("pause_job", "Can pause and resume jobs"),
+            ("adjust_job", "Can skip, move and change single ticks"),
+            ("backfill_job", "Can backfill jobs"),
+        ]
         indexes = [
             models.Index(fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="job_due"),
             models.Index(fields=["id"], condition=models.Q(planned=False), name="job_unplanned"),
+            models.Index(fields=["id"], condition=~models.Q(circuit=Circuit.CLOSED), name="job_circuit"),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(priority__lte=9), name="job_priority_0_to_9"),
@@ -215,7 +119,10 @@ class Job(models.Model):
                 & models.Q(missed__in=Missed.values)
                 & models.Q(retry_policy__in=RetryPolicy.values)
                 & models.Q(gap__in=Gap.values)
-                & models.Q(repeated__in=Repeated.values),
+                & models.Q(repeated__in=Repeated.values)
+                & models.Q(on_calendar__in=OnCalendar.values)
+                & models.Q(upstream_rule__in=UpstreamRule.values)
+                & models.Q(fan_out__in=FanOut.values),
                 name="job_policies_known",
             ),
         ]
@@ -225,10 +132,20 @@ class Job(models.Model):
 
     def parsed_schedule(self) -> schedules.Schedule:
         """The schedule as written now; ValueError says which part of it is wrong."""
-        return schedules.parse(self.schedule, self.timezone, key=self.name, gap=self.gap, repeated=self.repeated)
+        return schedules.parse(
+            self.schedule,
+            self.timezone,
+            key=self.name,
+            gap=self.gap,
+            repeated=self.repeated,
+            calendar=self.business_days(self.schedule),
+        )
 
     def schedule_in_force(self) -> schedules.Schedule:
-        """The schedule by which `next_run_at` was worked out, whatever has been edited since; ValueError as above."""
+        """The schedule by which `next_run_at` was worked out, whatever has been edited since; ValueError as above.
+
+        Business days are those of the calendar as it is now.
+        """
         return schedules.parse(
             self.planned_schedule,
             self.planned_timezone,
@@ -236,6 +153,7 @@ class Job(models.Model):
             # Empty on a row that was planned before these columns existed.
             gap=self.planned_gap or Gap.AFTER,
             repeated=self.planned_repeated or Repeated.FIRST,
+            calendar=self.business_days(self.planned_schedule),
         )
 
     def clean(self) -> None:
@@ -272,7 +190,9 @@ class Job(models.Model):
 
     def _replan(self, saved: set[str]) -> set[str]:
         # The row itself is asked whether anything changes: this instance may be older than the last edit.
-        written = {name: getattr(self, name) for name in saved & set(self.PLANNING)}
+        # And by the column, so that a calendar is not read for that.
+        columns = {field.name: field.attname for field in self._meta.concrete_fields}
+        written = {name: getattr(self, columns[name]) for name in saved & set(self.PLANNING)}
         marks = replanning() if written else {}
         for name, mark in marks.items():
             setattr(self, name, Case(When(models.Q(**written), then=F(name)), default=mark))

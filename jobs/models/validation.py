@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connection
 
 from jobs.models.choices import Missed, Overlap
+from jobs.models.validate_breaker import breaker_problems
+from jobs.models.validate_jitter import jitter_problems
+from jobs.models.validate_limits import limit_problems
+from jobs.models.validate_upstreams import upstream_problems
+from jobs.policies.missed import MICROSECOND
 from jobs.policies.retry import no_class_names
 from jobs.policies.templates import TemplateError, Tick, render
+from jobs.policies.upstream import runs_after_others
 from jobs.schedules import Schedule
 
 if TYPE_CHECKING:
     from jobs.models.job import Job
 
-SCHEDULE_PARTS = {"time zone": "timezone", "gap": "gap", "repeated": "repeated"}
+SCHEDULE_PARTS = {"time zone": "timezone", "gap": "gap", "repeated": "repeated", "calendar": "calendar"}
 """The fields of the parts that a refused schedule may name, other than its text."""
 NO_RUN = str(UUID(int=0))
 
@@ -32,9 +39,12 @@ def problems_of(job: Job) -> dict[str, str]:
     if job.templated and readable:
         arguments = {"args": job.args, "kwargs": job.kwargs}
         problems |= template_errors(arguments, job.name, job.parsed_schedule(), job.starts_at)
+    if job.jitter and readable:
+        schedule = job.parsed_schedule()
+        problems |= jitter_problems(job.jitter, schedule, _next_tick(schedule, job.starts_at) - MICROSECOND)
     if job.missed == Missed.ALL and job.overlap not in (Overlap.ALLOW, Overlap.QUEUE_ALL):
         problems["missed"] = "to run them all, the overlap policy must let runs overlap, or all of them wait"
-    return problems | _retry_problems(job)
+    return upstream_problems(job) | problems | _retry_problems(job) | breaker_problems(job) | limit_problems(job)
 
 
 def _schedule_problems(job: Job) -> dict[str, str]:
@@ -63,6 +73,9 @@ def template_errors(
     The clock is the database's. A job that has no further tick is tried as if somebody ran it by hand.
     """
     tick = Tick(_next_tick(schedule, starts_at), lambda: schedule, attempt=1, shard=0, job=job, run=NO_RUN)
+    if runs_after_others(schedule.text):
+        # Its ticks come from its upstreams, and so do their data intervals.
+        tick = replace(tick, interval_start=tick.scheduled_for - timedelta(days=1))
     errors = {}
     for field, value in arguments.items():
         try:

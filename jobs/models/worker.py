@@ -15,6 +15,9 @@ class Worker(models.Model):
     pool = models.CharField(max_length=50)
     concurrency = models.PositiveIntegerField()
     queues = models.JSONField(default=list)
+    direct_queue = models.CharField(
+        max_length=300, default="", db_default="", help_text="The queue that it alone serves, if it has one."
+    )
     tasks = models.JSONField(default=list, help_text="The names of the tasks it knows.")
     version = models.CharField(max_length=50)
     running = models.PositiveIntegerField(default=0, help_text="How many tasks it is executing.")

@@ -44,6 +44,8 @@ class Tick:
     shard: int
     job: str
     run: str
+    shards: int = 1
+    interval_start: datetime | None = None
 
     def local(self) -> datetime:
         """The run's own time, in the job's zone."""
@@ -51,6 +53,8 @@ class Tick:
 
     def previous(self) -> datetime:
         """The schedule's last tick before it, in the job's zone; ValueError when there is none."""
+        if self.interval_start is not None:
+            return self.interval_start.astimezone(self.schedule().timezone)
         found = self.schedule().previous_before(self.scheduled_for)
         if found is None:
             raise ValueError(f"the schedule has no tick before {self.local().isoformat()}")
@@ -64,6 +68,7 @@ PLACEHOLDERS: Final[Mapping[str, Callable[[Tick], datetime | int | str]]] = {
     "interval_end": Tick.local,
     "attempt": attrgetter("attempt"),
     "shard": attrgetter("shard"),
+    "shards": attrgetter("shards"),
     "job": attrgetter("job"),
     "run": attrgetter("run"),
 }

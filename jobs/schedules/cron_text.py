@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jobs.schedules.day_rules import DayRule, day_rule
-from jobs.schedules.days import FIRST_DAY, Days, matching_days
+from jobs.schedules.days import FIRST_DAY, BusinessCalendar, Days, matching_days
 from jobs.schedules.errors import ScheduleError
 from jobs.schedules.fields import FIRST_YEAR, HOUR, LAST_YEAR, MINUTE, MONTH, SECOND, YEAR, Field
 from jobs.schedules.times import times_of_day
@@ -30,6 +30,7 @@ class CronText:
     rule: DayRule
     months: frozenset[int]
     years: frozenset[int]
+    calendar: BusinessCalendar | None
 
     @property
     def follows_clock(self) -> bool:
@@ -41,7 +42,7 @@ class CronText:
         return WallTimes(self._days(), times_of_day(self.hours, self.minutes, self.seconds))
 
     def _days(self) -> Days:
-        days = matching_days(self.rule, self.months, self.years)
+        days = matching_days(self.rule, self.months, self.years, self.calendar)
         if days.at_or_after(FIRST_DAY) is None:
             raise ScheduleError(self._never())
         return days
@@ -50,19 +51,23 @@ class CronText:
         weekday = "" if self.weekday in "*?" else f" with day of week {self.weekday}"
         year = "" if self.year == "*" else f" in year {self.year}"
         date = f"{self.day} in month {self.month}{weekday}{year}"
-        return f"day of month: {date} never comes; write a date that exists"
+        by = "" if self.calendar is None else " by the calendar"
+        return f"day of month: {date} never comes{by}; write a date that exists"
 
 
-def read_cron(words: list[str], key: str) -> CronText:
+def read_cron(words: list[str], key: str, calendar: BusinessCalendar | None) -> CronText:
+    """The fields of a text; `calendar` tells the business days, which are Monday to Friday without one."""
     second, minute, hour, day, month, weekday, year = _seven([word.upper() for word in words])
+    rule = day_rule(day, weekday, _needed(key, day + weekday))
     return CronText(
         second, minute, hour, day, month, weekday, year,
         seconds=_values(SECOND, second, key),
         minutes=_values(MINUTE, minute, key),
         hours=_values(HOUR, hour, key),
-        rule=day_rule(day, weekday, _needed(key, day + weekday)),
+        rule=rule,
         months=_values(MONTH, month, key),
         years=_values(YEAR, year, key),
+        calendar=calendar if rule.of_business else None,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Which days of a month the day-of-month and day-of-week fields choose.
 
-A month is its shape: the weekday of its first day (Sunday is 0) and its length. The days chosen are a bit
-mask, bit 0 for day 1. Only 28 shapes exist, and none of this knows a year or a zone.
+A month is its shape: the weekday of its first day (Sunday is 0), its length, and where a calendar tells them its
+business days. The days chosen are a bit mask, bit 0 for day 1. Without a calendar only 28 shapes exist, and none of
+this knows a year or a zone.
 """
 
 import re
@@ -17,14 +18,22 @@ MAX_BACK = 30
 
 
 class Month(NamedTuple):
-    """The shape of a month."""
+    """The shape of a month. `business` are its business days by a calendar, None for Monday to Friday."""
 
     first_weekday: int
     length: int
+    business: int | None = None
 
     @property
     def all_days(self) -> int:
         return (1 << self.length) - 1
+
+    @property
+    def business_days(self) -> list[int]:
+        """The business days, in order."""
+        if self.business is None:
+            return [day for day in range(1, self.length + 1) if 1 <= self.weekday(day) <= 5]
+        return [day for day in range(1, self.length + 1) if self.business >> day - 1 & 1]
 
     def first(self, weekday: int) -> int:
         """The first day of the month that is such a weekday."""
@@ -68,6 +77,27 @@ class NearestWorkday:
 
 
 @dataclass(frozen=True, slots=True)
+class BusinessDays:
+    """`B`: every business day."""
+
+    def mask(self, month: Month) -> int:
+        return sum(1 << day - 1 for day in month.business_days)
+
+
+@dataclass(frozen=True, slots=True)
+class NthBusinessDay:
+    """`2B`: the second business day (index 1), `LB` the last (-1), `LB-3` the last but three (-4). A month that has
+    not so many has none.
+    """
+
+    index: int
+
+    def mask(self, month: Month) -> int:
+        days = month.business_days
+        return _bit(days[self.index], month) if -len(days) <= self.index < len(days) else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Weekdays:
     """`1`, `MON-FRI`, `*`: days by weekday."""
 
@@ -99,7 +129,7 @@ class LastWeekday:
         return _bit(first + (month.length - first) // 7 * 7, month)
 
 
-DayItem = DaysOfMonth | FromEnd | NearestWorkday | Weekdays | NthWeekday | LastWeekday
+DayItem = DaysOfMonth | FromEnd | NearestWorkday | BusinessDays | NthBusinessDay | Weekdays | NthWeekday | LastWeekday
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +139,11 @@ class DayRule:
     by_date: tuple[DayItem, ...]
     by_weekday: tuple[DayItem, ...]
     both: bool
+
+    @property
+    def of_business(self) -> bool:
+        """Whether it asks for business days."""
+        return any(isinstance(item, (BusinessDays, NthBusinessDay)) for item in self.by_date)
 
     def mask(self, month: Month) -> int:
         dates = _union(self.by_date, month)
@@ -140,7 +175,17 @@ def _date_item(item: str, key: str) -> DayItem:
         return NearestWorkday(back) if found[2] else back
     if found := re.fullmatch(r"([0-9]+)W", item):
         return NearestWorkday(DAY.value(found[1]))
-    return DaysOfMonth(frozenset(DAY.values(item, key)))
+    return _business_item(item) or DaysOfMonth(frozenset(DAY.values(item, key)))
+
+
+def _business_item(item: str) -> BusinessDays | NthBusinessDay | None:
+    if item == "B":
+        return BusinessDays()
+    if found := re.fullmatch(r"([0-9]+)B", item):
+        return NthBusinessDay(DAY.value(found[1]) - 1)
+    if found := re.fullmatch(r"LB(?:-([0-9]+))?", item):
+        return NthBusinessDay(-1 - _days_back(found[1], "LB"))
+    return None
 
 
 def _weekday_item(item: str, key: str) -> DayItem:
@@ -151,11 +196,11 @@ def _weekday_item(item: str, key: str) -> DayItem:
     return Weekdays(frozenset(value % 7 for value in WEEKDAY.values(item, key)))
 
 
-def _days_back(text: str | None) -> int:
+def _days_back(text: str | None, last: str = "L") -> int:
     if text is None:
         return 0
     if not 1 <= int(text) <= MAX_BACK:
-        raise DAY.error(f"L-{text} is not in L-1 to L-{MAX_BACK}")
+        raise DAY.error(f"{last}-{text} is not in {last}-1 to {last}-{MAX_BACK}")
     return int(text)
 
 

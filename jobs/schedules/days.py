@@ -2,11 +2,12 @@
 
 A year is a bit mask of its days, and only 14 different years exist (leap or not, and the weekday it begins
 with), so the next day, the one before and the number of days between are bit operations, however sparse the
-days are.
+days are. Business days by a calendar differ from year to year: each year is drawn when it is first asked for.
 """
 
 from bisect import bisect_right
 from calendar import isleap
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from itertools import accumulate
@@ -25,6 +26,11 @@ _MONTH_LENGTHS = {
 
 FIRST_DAY = _YEAR_STARTS[0]
 LAST_DAY = date(LAST_YEAR, 12, 31).toordinal() - _EPOCH
+
+_ORIGIN = _YEARS.index(2025)
+
+BusinessCalendar = Callable[[date], bool]
+"""Tells whether a day is a business day. Two that are equal, by their hash too, give the same days."""
 
 
 class Days:
@@ -97,10 +103,66 @@ class Days:
         return mask
 
 
+class DaysByCalendar(Days):
+    """The same for a rule with business days, by a calendar.
+
+    Days are counted from an origin near the present, below zero before it: only differences mean something, and so few
+    years are drawn, not all that there are.
+    """
+
+    __slots__ = ("_by_year", "_calendar", "_counted")
+
+    def __init__(
+        self, rule: DayRule, months: frozenset[int], years: frozenset[int], calendar: BusinessCalendar
+    ) -> None:
+        super().__init__(rule, months, years)
+        self._calendar = calendar
+        self._by_year: dict[int, int] = {}
+        self._counted = {_ORIGIN: 0}
+
+    def count_before(self, day: int) -> int:
+        day = min(max(day, FIRST_DAY), LAST_DAY + 1)
+        index = bisect_right(_YEAR_STARTS, day) - 1
+        this_year = self._year_mask(index) & _first_bits(day - _YEAR_STARTS[index])
+        return self._before(index) + this_year.bit_count()
+
+    def _before(self, index: int) -> int:
+        counted = self._counted
+        if index not in counted:
+            for year in range(_ORIGIN, index):
+                counted[year + 1] = counted[year] + self._year_mask(year).bit_count()
+            for year in range(_ORIGIN - 1, index - 1, -1):
+                counted[year] = counted[year + 1] - self._year_mask(year).bit_count()
+        return counted[index]
+
+    def _year_mask(self, index: int) -> int:
+        if _YEARS[index] not in self._years:
+            return 0
+        mask = self._by_year.get(index)
+        if mask is None:
+            mask = self._by_year[index] = self._draw_year(_YEARS[index])
+        return mask
+
+    def _draw_year(self, year: int) -> int:
+        mask = start = 0
+        for number, length in enumerate(_MONTH_LENGTHS[isleap(year)], start=1):
+            if number in self._months:
+                mask |= self._rule.mask(self._month(year, number, length)) << start
+            start += length
+        return mask
+
+    def _month(self, year: int, number: int, length: int) -> Month:
+        days = (date(year, number, day) for day in range(1, length + 1))
+        business = sum(1 << day.day - 1 for day in days if self._calendar(day))
+        return Month(date(year, number, 1).isoweekday() % 7, length, business)
+
+
 @lru_cache(maxsize=4096)
-def matching_days(rule: DayRule, months: frozenset[int], years: frozenset[int]) -> Days:
+def matching_days(
+    rule: DayRule, months: frozenset[int], years: frozenset[int], calendar: BusinessCalendar | None
+) -> Days:
     """The days of these fields, shared by all the schedules that have the same."""
-    return Days(rule, months, years)
+    return Days(rule, months, years) if calendar is None else DaysByCalendar(rule, months, years, calendar)
 
 
 def _lowest(mask: int) -> int:

@@ -27,6 +27,10 @@ def describe_every(period: int) -> str:
     return "Every " + " ".join(f"{number} {unit}{'s' * (number > 1)}" for number, unit in parts)
 
 
+def describe_after() -> str:
+    return "After other jobs, or by hand"
+
+
 def describe_at(moment: datetime) -> str:
     time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
     offset = "" if moment.tzinfo is None else f" ({moment.tzname()})"

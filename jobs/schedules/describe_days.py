@@ -3,23 +3,26 @@
 from collections.abc import Iterable, Sequence
 
 from jobs.schedules.day_rules import (
+    BusinessDays,
     DayItem,
     DayRule,
     DaysOfMonth,
     FromEnd,
     LastWeekday,
     NearestWorkday,
+    NthBusinessDay,
     NthWeekday,
     Weekdays,
 )
 from jobs.schedules.fields import FIRST_YEAR, LAST_YEAR
-from jobs.schedules.wording import join, progression, stepped
+from jobs.schedules.wording import join, ordinal, progression, stepped
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_BUT = ("one", "two", "three", "four", "five")
 _NTH = ("first", "second", "third", "fourth", "fifth")
 
 
@@ -57,9 +60,22 @@ def _dates(items: Iterable[DayItem]) -> tuple[str, bool]:
                 words.append(f"the workday (Monday to Friday) nearest to {_from_end(back)}")
             case NearestWorkday(target):
                 words.append(f"the workday (Monday to Friday) nearest to day {target}")
+            case BusinessDays():
+                words.append("every business day")
+            case NthBusinessDay(index):
+                words.append(_nth_business_day(index))
     if numbers:
         words.insert(0, stepped(sorted(numbers), "day"))
     return f"{join(words)} of the month", len(numbers) == 31
+
+
+def _nth_business_day(index: int) -> str:
+    if index >= 0:
+        return f"the {_NTH[index] if index < len(_NTH) else ordinal(index + 1)} business day"
+    if index == -1:
+        return "the last business day"
+    back = -1 - index
+    return f"the last but {_BUT[back - 1] if back <= len(_BUT) else back} business day"
 
 
 def _from_end(back: int) -> str:

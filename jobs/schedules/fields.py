@@ -128,7 +128,7 @@ SECOND = Field("second", 0, 59, hash_high=59)
 MINUTE = Field("minute", 0, 59, hash_high=59)
 HOUR = Field("hour", 0, 23, hash_high=23)
 # Every month has days 1 to 28, so a hashed day comes every month, as in Jenkins.
-DAY = Field("day of month", 1, 31, hash_high=28, more=", ?, L, L-3, LW, 15W")
+DAY = Field("day of month", 1, 31, hash_high=28, more=", ?, L, L-3, LW, 15W, B, 2B, LB, LB-3")
 MONTH = Field("month", 1, 12, MONTH_NAMES, hash_high=12)
 WEEKDAY = Field("day of week", 0, 7, WEEKDAY_NAMES, hash_high=6, more=", ?, FRIL (the last), MON#2 (the second)")
 YEAR = Field("year", FIRST_YEAR, LAST_YEAR)

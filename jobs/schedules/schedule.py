@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from jobs.schedules.days import BusinessCalendar
 from jobs.schedules.fires import FIRST_INSTANT, LAST_INSTANT, Fires, Gap
 from jobs.schedules.times import DAY_SECONDS
 
@@ -30,6 +31,7 @@ class Schedule:
 
     Two are equal if they have the same normalised text and zone, where `H` is used the same key, and for fixed times
     the same `gap` and `repeated`; these have their default values where times follow the clock, whatever was asked.
+    Where it has business days, they also have equal calendars.
     Fire times are aware, in the schedule's zone, with `fold` set in the second of two repeated hours. Compare them as
     UTC: Python compares two datetimes of one zone by the clock on the wall. Naive datetimes are refused (ValueError).
     """
@@ -41,6 +43,7 @@ class Schedule:
     repeated: str = field(repr=False)
     _fires: Fires = field(repr=False, compare=False)
     _words: Callable[[], str] = field(repr=False, compare=False)
+    calendar: BusinessCalendar | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.text

@@ -11,14 +11,17 @@ from jobs.transitions.moves import (
     fail,
     hold,
     later,
+    meet,
     moment,
     move,
     queue,
     release,
     resend,
+    skip,
     succeed,
     try_again,
 )
+from jobs.transitions.slots import relimit, step_back, tell
 
 __all__ = [
     "Claim",
@@ -32,11 +35,16 @@ __all__ = [
     "fail",
     "hold",
     "later",
+    "meet",
     "moment",
     "move",
     "queue",
     "release",
+    "relimit",
     "resend",
+    "skip",
+    "step_back",
     "succeed",
+    "tell",
     "try_again",
 ]

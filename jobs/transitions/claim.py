@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from jobs import schedules
+from jobs.models import Calendar
 from jobs.policies.retry import RetryRules, class_names
 
 Moment = datetime | None
@@ -43,6 +44,9 @@ class Claim:
     job_name: str
     scheduled_for: datetime
     shard: int
+    shards: int
+    interval_start: datetime | None
+    """Where its data interval begins, if not at the tick before by the job's own schedule."""
     task: str
     args: list[Any]
     kwargs: dict[str, Any]
@@ -55,11 +59,18 @@ class Claim:
     started_at: datetime
     planned: tuple[str, ...]
     """The job's schedule, as the beat goes by it: text, zone, key, and what becomes of skipped and repeated hours."""
+    calendar_id: int | None = None
 
     def schedule(self) -> schedules.Schedule:
-        """The job's schedule; ValueError when it is wrong, and so has no ticks."""
+        """The job's schedule; ValueError when it is wrong, and so has no ticks.
+
+        The calendar is read where it has business days.
+        """
         text, timezone, key, gap, repeated = self.planned
-        return schedules.parse(text, timezone, key=key, gap=gap, repeated=repeated)
+        calendar = None
+        if self.calendar_id is not None and schedules.has_business_days(text):
+            calendar = Calendar.objects.light().get(pk=self.calendar_id).value()
+        return schedules.parse(text, timezone, key=key, gap=gap, repeated=repeated, calendar=calendar)
 
 
 _RETURNED: Final[Mapping[str, str]] = {
@@ -67,6 +78,8 @@ _RETURNED: Final[Mapping[str, str]] = {
     "job_name": "job.name",
     "scheduled_for": "run.scheduled_for",
     "shard": "run.shard",
+    "shards": "run.shards",
+    "interval_start": "run.interval_start",
     "task": "run.task",
     "args": "run.args::text",
     "kwargs": "run.kwargs::text",
@@ -74,6 +87,7 @@ _RETURNED: Final[Mapping[str, str]] = {
     "retries": "run.retries",
     "checkpoint": "run.checkpoint::text",
     "started_at": "run.started_at",
+    "calendar_id": "job.calendar_id",
 }
 _RULES: Final[Mapping[str, str]] = {
     "kind": "job.retry_policy",

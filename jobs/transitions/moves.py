@@ -11,13 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
+from django.db.models import Case, DateTimeField, DurationField, ExpressionWrapper, F, Q, Value, When
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from jobs.models import Run
+from jobs.models.choices import UpstreamState
 from jobs.states import LIVE, MOVES, State
 from jobs.transitions.claim import Moment, Ticket
+
+WAITS_ANEW = Q(limited=True) | Q(backfill__isnull=False)
+"""Runs whose next attempt has to be admitted again."""
 
 
 def moment(now: Moment) -> Combinable:
@@ -38,7 +42,7 @@ def move(
     runs = Run.objects.filter(pk=run_id, state__in=_checked(sources, target))
     if attempt is not None:
         runs = runs.filter(attempt=attempt)
-    return runs.update(state=target, **changes) == 1
+    return runs.update(**{"state": target} | changes) == 1
 
 
 def _checked(sources: Iterable[State], target: State) -> list[State]:
@@ -79,8 +83,14 @@ def succeed(ticket: Ticket, changes: dict[str, Any], now: Moment = None) -> bool
 def try_again(
     ticket: Ticket, sources: Iterable[State], delay: float, changes: dict[str, Any], now: Moment = None
 ) -> bool:
-    """running or queued → scheduled, as the next attempt, due `delay` seconds from now."""
+    """running or queued → scheduled, as the next attempt, due `delay` seconds from now.
+
+    A limited run gives its slot back, and waits for another one when it is due: → waiting. So does a backfill's, for
+    its place in the line: live ticks do not wait for the end of its delay.
+    """
+    _checked(sources, State.WAITING)
     waiting = {
+        "state": Case(When(WAITS_ANEW, then=Value(State.WAITING)), default=Value(State.SCHEDULED)),
         "attempt": ticket.attempt + 1,
         "due_at": later(now, delay),
         "deadline_at": None,
@@ -136,7 +146,25 @@ def release(run_id: UUID) -> bool:
     return move(run_id, State.WAITING, [State.HELD], {"reason": "waits for its turn after a pause"})
 
 
-def admit(run_ids: Collection[UUID]) -> int:
-    """waiting → scheduled: their turn has come."""
+def admit(run_ids: Collection[UUID], now: datetime) -> int:
+    """waiting → scheduled: their turn has come, and their slot is theirs."""
     runs = Run.objects.filter(pk__in=run_ids, state__in=_checked([State.WAITING], State.SCHEDULED))
-    return runs.update(state=State.SCHEDULED, reason="")
+    return runs.update(state=State.SCHEDULED, reason="", admitted_at=now)
+
+
+def skip(run_id: UUID, reason: str, now: Moment = None, **changes: Any) -> bool:
+    """waiting → skipped: a policy that could not decide before now forbids the run."""
+    ended = {"finished_at": moment(now), "reason": reason}
+    return move(run_id, State.SKIPPED, [State.WAITING], ended | changes)
+
+
+def meet(run_ids: Collection[UUID], reason: str, now: datetime, expires: float | None, **changes: Any) -> int:
+    """waiting for upstreams → waiting for its turn, from now on; it must start within `expires` seconds, if given."""
+    runs = Run.objects.filter(pk__in=run_ids, state=State.WAITING, upstream=UpstreamState.PENDING)
+    return runs.update(
+        upstream=UpstreamState.MET,
+        reason=reason,
+        due_at=Greatest(F("due_at"), moment(now)),
+        expires_at=None if expires is None else later(now, expires),
+        **changes,
+    )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import celery
 from celery import bootsteps, signals
+from celery.utils.nodenames import worker_direct
 from celery.worker import WorkController, state
 
 from jobs.broker import ATTEMPT
@@ -62,15 +63,17 @@ def _farewell(keeper: bookkeeper.Bookkeeper, pid: int) -> None:
 
 def describe(worker: Any) -> Registration:
     """What the worker's row tells of it."""
+    direct = worker_direct(worker.hostname).name if worker.app.conf.worker_direct else ""
     return Registration(
         name=worker.hostname,
         host=socket.gethostname(),
         pid=os.getpid(),
         pool=worker.pool_cls.__module__.rpartition(".")[2],
         concurrency=worker.concurrency,
-        queues=sorted(worker.app.amqp.queues.consume_from),
+        queues=sorted(set(worker.app.amqp.queues.consume_from) - {direct}),
         tasks=sorted(name for name in worker.app.tasks if not name.startswith("celery.")),
         version=f"celery {celery.__version__}",
+        direct_queue=direct,
     )
 
 

@@ -3,6 +3,7 @@
 import re
 
 from django.contrib.auth.models import Permission, User
+from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -11,6 +12,54 @@ from jobs.models import Job, Run
 
 JOBS = "admin:jobs_job_changelist"
 RUNS = "admin:jobs_run_changelist"
+
+JOB_FORM = {
+    "name": "nightly",
+    "description": "",
+    "task": "probe.add",
+    "args": "[1, 2]",
+    "kwargs": "{}",
+    "schedule": "0 2 * * *",
+    "timezone": "Europe/Riga",
+    "gap": "after",
+    "repeated": "first",
+    "enabled": "on",
+    "starts_at": "",
+    "ends_at": "",
+    "queue": "celery",
+    "priority": "5",
+    "timeout": "60",
+    "expires": "",
+    "retry_policy": "exponential",
+    "max_retries": "3",
+    "retry_delay": "10",
+    "retry_cap": "3600",
+    "retry_jitter": "on",
+    "overlap": "skip",
+    "overlap_limit": "100",
+    "missed": "latest",
+    "missed_limit": "100",
+    "grace": "60",
+    "keep": "30",
+    "calendar": "",
+    "on_calendar": "skip",
+    "jitter": "0",
+    "upstream_rule": "all_succeeded",
+    "fan_out": "one",
+    "shards": "2",
+    "max_running": "",
+    "pool": "",
+    "key": "",
+    "key_limit": "",
+    "breaker_failures": "",
+    "breaker_percent": "",
+    "breaker_window": "20",
+    "breaker_exceptions": "",
+    "breaker_pause": "300",
+    "upstreams-TOTAL_FORMS": "0",
+    "upstreams-INITIAL_FORMS": "0",
+}
+"""The form of a job as a browser sends it."""
 
 
 def client_with(*permissions: str, name: str = "staff") -> Client:
@@ -31,7 +80,7 @@ def page(client: Client, name: str, *args: object, **query: str) -> str:
     return answer.content.decode()
 
 
-def press(client: Client, target: Job | Run, operation: str) -> HttpResponse:
+def press(client: Client, target: Model, operation: str) -> HttpResponse:
     """Press the button of an operation on the page of a job or a run."""
     address = reverse(f"admin:jobs_{target._meta.model_name}_operate", args=[target.pk, operation])
     return client.post(address)  # type: ignore[return-value]

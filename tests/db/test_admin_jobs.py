@@ -13,40 +13,10 @@ from jobs.clock import database_now
 from jobs.models import Attempt, Job, Run, Worker
 from jobs.models.attempt import Outcome
 from jobs.states import State
-from tests.db.admin_site import JOBS, client_with, page, told
+from tests.db.admin_site import JOB_FORM, JOBS, client_with, page, told
 from tests.factories import NOON, make_job, make_worker, planned_job, reload, running_run, scheduled_run
 
 pytestmark = pytest.mark.django_db
-
-FORM = {
-    "name": "nightly",
-    "description": "",
-    "task": "probe.add",
-    "args": "[1, 2]",
-    "kwargs": "{}",
-    "schedule": "0 2 * * *",
-    "timezone": "Europe/Riga",
-    "gap": "after",
-    "repeated": "first",
-    "enabled": "on",
-    "starts_at": "",
-    "ends_at": "",
-    "queue": "celery",
-    "priority": "5",
-    "timeout": "60",
-    "expires": "",
-    "retry_policy": "exponential",
-    "max_retries": "3",
-    "retry_delay": "10",
-    "retry_cap": "3600",
-    "retry_jitter": "on",
-    "overlap": "skip",
-    "overlap_limit": "100",
-    "missed": "latest",
-    "missed_limit": "100",
-    "grace": "60",
-    "keep": "30",
-}
 
 
 def add(client: Client, **fields: str) -> dict[str, list[str]]:
@@ -59,7 +29,7 @@ def change(client: Client, job: Job, **fields: str) -> dict[str, list[str]]:
 
 
 def _sent(client: Client, address: str, fields: dict[str, str]) -> dict[str, list[str]]:
-    answer: Any = client.post(address, FORM | fields)
+    answer: Any = client.post(address, JOB_FORM | fields)
     return {} if answer.status_code == 302 else dict(answer.context["adminform"].form.errors)
 
 
@@ -232,8 +202,8 @@ def test_who_may_only_look_sees_no_secrets_and_cannot_save() -> None:
     html = page(client, "admin:jobs_job_change", job.pk)
     assert "hunter2" not in html
     assert "&quot;days&quot;: 7" in html
-    assert client.post(reverse("admin:jobs_job_change", args=[job.pk]), FORM).status_code == 403
-    assert client.post(reverse("admin:jobs_job_add"), FORM).status_code == 403
+    assert client.post(reverse("admin:jobs_job_change", args=[job.pk]), JOB_FORM).status_code == 403
+    assert client.post(reverse("admin:jobs_job_add"), JOB_FORM).status_code == 403
 
 
 def test_a_job_is_deleted_with_its_runs_and_only_those() -> None:

@@ -11,6 +11,8 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from pytest_django import DjangoDbBlocker
 
+from jobs.descend import _STUCK
+from jobs.ledger import _OF_TICKS, _RECORDED
 from jobs.models import Job, Run, Worker
 from jobs.round import _NEXT_DUE
 from jobs.states import State
@@ -152,3 +154,20 @@ def test_runs_to_be_pruned_are_found_by_their_index() -> None:
 def test_the_queued_runs_of_each_queue_are_counted_by_an_index() -> None:
     queued = Run.objects.filter(state=State.QUEUED).order_by().values_list("queue")
     check(plan_of(queued))
+
+
+@pytest.mark.parametrize(
+    ("question", "parameters", "indexes"),
+    [
+        (_STUCK, (500,), ["run_one_per_tick"]),
+        (_RECORDED, ([1] * 500, [NOON] * 500), ["run_one_per_tick"]),
+        (_OF_TICKS, ([1] * 500, [NOON] * 500, [None] * 500), ["run_one_per_tick"]),
+        (_OF_TICKS, ([1], [NOON], [str(WORKER)]), ["run_taken_along"]),
+    ],
+)
+def test_what_upstreams_have_come_to_is_found_by_indexes(
+    question: str, parameters: tuple[Any, ...], indexes: list[str]
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (FORMAT JSON) " + question, parameters)
+        check(cursor.fetchone()[0][0]["Plan"], *indexes)

@@ -22,8 +22,7 @@ from jobs.policies.templates import PLACEHOLDERS, TemplateError
 from jobs.states import State, Trigger
 from jobs.tasks import JobTask
 from tests import probes
-from tests.db.admin_site import page
-from tests.db.test_admin_jobs import FORM
+from tests.db.admin_site import JOB_FORM, page
 from tests.factories import NOON, claimant_of, make_job, make_worker, planned_job, queued_run, reload, ticket_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -162,7 +161,7 @@ def errors_of(**fields: Any) -> dict[str, list[str]]:
 
 
 def test_the_form_refuses_a_wrong_template_on_its_field(admin_client: Client) -> None:
-    form = FORM | {"kwargs": '{"day": "{yesterday}"}'}
+    form = JOB_FORM | {"kwargs": '{"day": "{yesterday}"}'}
     address = reverse("admin:jobs_job_add")
     answer: Any = admin_client.post(address, form | {"templated": "on"})
     (told,) = answer.context["adminform"].form.errors["kwargs"]

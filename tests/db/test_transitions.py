@@ -45,6 +45,12 @@ MOVES_MADE = [
         frozenset(WITH_WORKERS),
         State.SCHEDULED,
     ),
+    Move(
+        "try again with a slot",
+        lambda t: transitions.try_again(t, WITH_WORKERS, 10, {}, LATER),
+        frozenset(WITH_WORKERS),
+        State.WAITING,
+    ),
     Move("fail", lambda t: transitions.fail(t, NOT_HELD, {}, LATER), frozenset(NOT_HELD), State.FAILED),
     Move(
         "resend",
@@ -70,9 +76,23 @@ MOVES_MADE = [
     ),
     Move(
         "admit",
-        lambda t: transitions.admit([t.run_id]),
+        lambda t: transitions.admit([t.run_id], LATER),
         frozenset({State.WAITING}),
         State.SCHEDULED,
+        guards_attempt=False,
+    ),
+    Move(
+        "step back",
+        lambda t: transitions.step_back([t.run_id]),
+        frozenset({State.SCHEDULED}),
+        State.WAITING,
+        guards_attempt=False,
+    ),
+    Move(
+        "skip",
+        lambda t: transitions.skip(t.run_id, "a reason", LATER),
+        frozenset({State.WAITING}),
+        State.SKIPPED,
         guards_attempt=False,
     ),
     Move(
@@ -94,6 +114,7 @@ def ready_for(move: Move, state: State) -> Run:
     run = run_in(state)
     if move.name == "expire" and state in (State.SCHEDULED, State.WAITING, State.QUEUED, State.HELD):
         Run.objects.filter(pk=run.pk).update(expires_at=LATER - timedelta(seconds=1))
+    Run.objects.filter(pk=run.pk).update(limited=move.name == "try again with a slot")
     return run
 
 
@@ -202,7 +223,7 @@ def test_a_released_run_is_due_when_it_was_before() -> None:
     assert transitions.release(run.pk)
     assert reload(run).due_at == run.due_at
     assert reload(run).reason == "waits for its turn after a pause"
-    assert transitions.admit([run.pk]) == 1
+    assert transitions.admit([run.pk], LATER) == 1
     assert reload(run).reason == ""
 
 

@@ -69,6 +69,10 @@ class Program:
         for process in [psutil.Process(self.pid), *self.children()]:
             process.suspend()
 
+    def freeze_parent(self) -> None:
+        """Stop the main process alone."""
+        psutil.Process(self.pid).suspend()
+
     def thaw(self) -> None:
         """Let the whole tree go on."""
         for process in [*self.children(), psutil.Process(self.pid)]:

@@ -38,7 +38,7 @@ def test_a_change_of_the_settings_is_seen(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"BATCHES": 5}, "CARILLON['BATCHES'] is not a setting; there are BATCH, BEAT_DIR, BURST,"),
+        ({"BATCHES": 5}, "CARILLON['BATCHES'] is not a setting; there are BACKFILL_LIMIT, BATCH, BEAT_DIR,"),
         ({"batch": 5}, "CARILLON['batch'] is not a setting"),
         ({"BATCH": "500"}, "CARILLON['BATCH'] is '500'; it must be of type int"),
         ({"BATCH": 2.5}, "CARILLON['BATCH'] is 2.5; it must be of type int"),

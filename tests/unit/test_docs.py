@@ -61,6 +61,7 @@ def test_no_file_is_longer_than_one_idea() -> None:
         path
         for top in ("jobs", "scheduler_project", "examples", "tests", "deploy")
         for path in (ROOT / top).rglob("*.py")
+        if path.parent.name != "migrations"
     ]
     long = {str(path.relative_to(ROOT)): n for path in sources if (n := len(path.read_text().splitlines())) > 300}
     assert long == {}

@@ -60,6 +60,6 @@ def test_a_run_starts_only_from_where_its_message_may_be() -> None:
     assert sources(State.RUNNING) == {State.SCHEDULED, State.QUEUED}
 
 
-def test_a_tick_is_skipped_at_birth_or_never() -> None:
-    assert sources(State.SKIPPED) == set()
+def test_a_tick_is_skipped_at_birth_or_while_it_waits() -> None:
+    assert sources(State.SKIPPED) == {State.WAITING}
     assert State.SKIPPED in BORN

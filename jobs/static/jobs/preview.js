@@ -1,7 +1,7 @@
 "use strict";
 // The live preview: what the schedule means and when it fires next, as it is typed.
 (() => {
-    const FIELDS = ["schedule", "timezone", "gap", "repeated", "name", "starts_at", "ends_at"];
+    const FIELDS = ["schedule", "timezone", "gap", "repeated", "name", "starts_at", "ends_at", "calendar", "on_calendar", "jitter"];
     const PAUSE = 250; // milliseconds without typing before the server is asked
 
     function start() {

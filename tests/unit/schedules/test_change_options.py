@@ -3,6 +3,7 @@
 import copy
 import pickle
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -73,7 +74,8 @@ NIGHTS = [pytest.param(*row, id=f"{row[0]} {row[1]} in {row[2][0]} on {row[2][1]
 
 
 def with_option(text: str, zone: str, option: str) -> Schedule:
-    return parse(text, zone, **{"gap" if option in ("after", "skip") else "repeated": option})
+    options: dict[str, Any] = {"gap" if option in ("after", "skip") else "repeated": option}
+    return parse(text, zone, **options)
 
 
 @pytest.mark.parametrize(("text", "option", "night", "expected"), NIGHTS)
@@ -211,7 +213,7 @@ class TestAChangeNearTheEndOfASpan:
 @settings(max_examples=300, deadline=None)
 @given(text=ALL_TEXTS, options=OPTIONS, place=moments())
 def test_fire_times_differ_from_the_default_only_where_the_clock_is_changed(
-    text: str, options: dict[str, str], place: tuple[str, datetime]
+    text: str, options: dict[str, Any], place: tuple[str, datetime]
 ) -> None:
     zone, moment = place
     window = moment - timedelta(hours=30), moment + timedelta(hours=30)
@@ -251,7 +253,7 @@ Hours = st.frozensets(st.integers(0, 23) | st.integers(0, 4), min_size=1, max_si
 @settings(max_examples=60, deadline=None)
 @given(place=change_days(), hours=Hours, minutes=Values, options=OPTIONS)
 def test_every_minute_of_the_night(
-    place: tuple[str, datetime], hours: frozenset[int], minutes: frozenset[int], options: dict[str, str]
+    place: tuple[str, datetime], hours: frozenset[int], minutes: frozenset[int], options: dict[str, Any]
 ) -> None:
     zone, day = place
     change = change_within(ZoneInfo(zone), day)

@@ -36,6 +36,11 @@ TABLE = {
     "15,45 2 * * *": "At 02:15 and 02:45 every day",
     "30 0 2 * * *": "At 02:00:30 every day",
     # Days.
+    "0 0 B * *": "At 00:00 on every business day of the month",
+    "0 0 2B,7B * *": "At 00:00 on the second business day and the 7th business day of the month",
+    "0 0 1,LB * *": "At 00:00 on day 1 and the last business day of the month",
+    "0 0 LB-3,LB-6 * *": "At 00:00 on the last but three business day and the last but 6 business day of the month",
+    "@after": "After other jobs, or by hand",
     "0 0 * * 7": "At 00:00 on Sunday",
     "0 0 * * 1-5": "At 00:00 on Monday to Friday",
     "0 0 * * 5-7": "At 00:00 on Friday to Sunday",

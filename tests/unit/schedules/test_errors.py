@@ -10,14 +10,14 @@ from tests.unit.schedules.times import utc
 
 MINUTE = "*, 0-59, ranges such as 1-5, steps such as */2, H"
 HOUR = "*, 0-23, ranges such as 1-5, steps such as */2, H"
-DAY = "*, 1-31, ranges such as 2-6, steps such as */2, H, ?, L, L-3, LW, 15W"
+DAY = "*, 1-31, ranges such as 2-6, steps such as */2, H, ?, L, L-3, LW, 15W, B, 2B, LB, LB-3"
 MONTH = "*, 1-12 or JAN-DEC, ranges such as 2-6, steps such as */2, H"
 WEEKDAY = "*, 0-7 or SUN-SAT, ranges such as MON-FRI, steps such as */2, H, ?, FRIL (the last), MON#2 (the second)"
 YEAR = "*, 1970-2199, ranges such as 1971-1975, steps such as */2"
 FIELDS = "allowed are 5 (minute, hour, day of month, month, day of week), 6 (second first) or 7 (year last)"
 MACROS = (
     "allowed with @ are @hourly @daily @midnight @weekly @monthly @yearly @annually, "
-    "@every 1h30m and @at 2027-01-01T09:00"
+    "@every 1h30m, @at 2027-01-01T09:00 and @after"
 )
 EVERY = "allowed are numbers with the units w d h m s in this order, such as 1h30m"
 AT = "allowed are 2027-01-01T09:00, with seconds (09:00:30) and an offset (Z or +02:00) if need be"

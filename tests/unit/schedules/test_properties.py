@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from typing import Any
 
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from tests.unit.schedules.texts import ALL_TEXTS, OPTIONS, ZONES, moments
 MOMENTS = moments()
 
 
-def parsed(text: str, zone: str, options: dict[str, str] | None = None) -> Schedule:
+def parsed(text: str, zone: str, options: dict[str, Any] | None = None) -> Schedule:
     try:
         return parse(text, zone, key="backup", **(options or {}))
     except ScheduleError as error:
@@ -28,7 +29,7 @@ def in_utc(moment: datetime) -> datetime:
 @settings(max_examples=400, deadline=None)
 @given(text=ALL_TEXTS, options=OPTIONS, place=MOMENTS)
 def test_next_and_previous_are_each_others_inverse(
-    text: str, options: dict[str, str], place: tuple[str, datetime]
+    text: str, options: dict[str, Any], place: tuple[str, datetime]
 ) -> None:
     zone, moment = place
     schedule = parsed(text, zone, options)
@@ -52,7 +53,7 @@ def test_next_and_previous_are_each_others_inverse(
 @settings(max_examples=400, deadline=None)
 @given(text=ALL_TEXTS, options=OPTIONS, place=MOMENTS)
 def test_next_goes_up_and_previous_comes_back_the_same_way(
-    text: str, options: dict[str, str], place: tuple[str, datetime]
+    text: str, options: dict[str, Any], place: tuple[str, datetime]
 ) -> None:
     zone, moment = place
     schedule = parsed(text, zone, options)
@@ -69,7 +70,7 @@ def test_next_goes_up_and_previous_comes_back_the_same_way(
 @settings(max_examples=400, deadline=None)
 @given(text=ALL_TEXTS, options=OPTIONS, place=MOMENTS, seconds=st.integers(0, 200_000))
 def test_count_between_is_the_number_of_fire_times(
-    text: str, options: dict[str, str], place: tuple[str, datetime], seconds: int
+    text: str, options: dict[str, Any], place: tuple[str, datetime], seconds: int
 ) -> None:
     zone, start = place
     schedule = parsed(text, zone, options)
@@ -86,7 +87,7 @@ def test_count_between_is_the_number_of_fire_times(
 @given(
     text=ALL_TEXTS, options=OPTIONS, place=MOMENTS, parts=st.lists(st.integers(0, 40_000_000), min_size=1, max_size=4)
 )
-def test_counts_add_up(text: str, options: dict[str, str], place: tuple[str, datetime], parts: list[int]) -> None:
+def test_counts_add_up(text: str, options: dict[str, Any], place: tuple[str, datetime], parts: list[int]) -> None:
     """However a stretch of years is cut, and across however many clock changes."""
     zone, start = place
     schedule = parsed(text, zone, options)
@@ -98,7 +99,7 @@ def test_counts_add_up(text: str, options: dict[str, str], place: tuple[str, dat
 
 @settings(max_examples=400, deadline=None)
 @given(text=ALL_TEXTS, options=OPTIONS, zone=st.sampled_from(ZONES))
-def test_the_normalised_text_is_the_same_schedule(text: str, options: dict[str, str], zone: str) -> None:
+def test_the_normalised_text_is_the_same_schedule(text: str, options: dict[str, Any], zone: str) -> None:
     schedule = parsed(text, zone, options)
     again = parse(str(schedule), zone, key=schedule.key, gap=schedule.gap, repeated=schedule.repeated)
     assert again == schedule
