@@ -9,6 +9,7 @@ from django.core.management import call_command
 from jobs import adjust
 from jobs.clock import database_now
 from jobs.models import Job, Run
+from jobs.policies.jitter import delay_of
 from jobs.states import State
 from tests.factories import make_job
 from tests.process.system import System
@@ -70,6 +71,17 @@ def test_a_tick_runs_early_and_not_again(system: System) -> None:
     assert ended(job, pk=early.pk).state == State.SUCCEEDED
     ended(job, scheduled_for=early.scheduled_for + timedelta(seconds=10))
     assert job.runs.filter(scheduled_for=early.scheduled_for).count() == 1
+
+
+def test_jitter_puts_a_job_off_by_a_delay_of_its_own(system: System) -> None:
+    system.worker()
+    system.beat()
+    job = planned(name="spread", schedule="*/4 * * * * *", jitter=3, args=[1, 2])
+    done = job.runs.filter(state=State.SUCCEEDED)
+    wait_until(lambda: done.count() >= 2, 30, "two ticks have run")
+    delays = {run.due_at - run.scheduled_for for run in done}
+    assert delays == {delay_of("spread", 3)}
+    assert all(run.started_at is not None and run.started_at >= run.due_at for run in done)
 
 
 def test_the_expected_load_names_the_peak_and_what_flattens_it(system: System) -> None:
