@@ -10,6 +10,7 @@ from jobs.conf import conf
 from jobs.line import Line, lines
 from jobs.models import Job, Run
 from jobs.models.choices import Missed, Overlap
+from jobs.models.job_ticks import MOST_MADE_UP
 from jobs.policies import missed
 from jobs.schedules import Schedule
 from jobs.states import State, Trigger
@@ -46,6 +47,7 @@ def emit(due: Sequence[DueJob], now: datetime) -> Emitted:
     broken: dict[Job, Exception] = {}
     for job, schedule, first, until in due:
         try:
+            _check_numbers(job)
             decision = missed.decide(schedule, first, until, _rules(job, now - until), burst)
             ahead = calendars.ahead(job, schedule, decision.upcoming, now)
             due_now = [*_births(job, decision, now), *ahead.births]
@@ -61,6 +63,12 @@ def emit(due: Sequence[DueJob], now: datetime) -> Emitted:
             joining.join(job, tick)
         upcoming[job.pk] = ahead.upcoming
     return _written(stretches, joining, now, Emitted(upcoming=upcoming, broken=broken))
+
+
+def _check_numbers(job: Job) -> None:
+    """Refuse what no form lets through, but a row may hold: by such a number the beat would work for hours."""
+    if job.missed == Missed.ALL and not 1 <= job.missed_limit <= MOST_MADE_UP:
+        raise ValueError(f"missed_limit: {job.missed_limit} is not in 1-{MOST_MADE_UP}")
 
 
 class _Joining:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from jobs.conf import conf
 from jobs.current import executing
-from jobs.database import clean_connection, persist
+from jobs.database import Session, clean_connection, persist
 from jobs.failpoints import reach
 from jobs.finish import Conclusion, finish
 from jobs.policies.outcomes import Outcome
@@ -33,9 +33,9 @@ def execute(
         logger.info("run %s attempt %s is not to be executed here: dropped", ticket.run_id, ticket.attempt)
         return None
     reach("claim.after")
-    with executing(owned) as run:
+    with executing(owned) as run, Session().watched() as session:
         outcome = body(owned)
-    clean_connection()
+    clean_connection(anew=session.changed)
     run.keep()
     reach("finish.before")
     conclusion = finish(owned, outcome, now=now)

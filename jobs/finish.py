@@ -20,6 +20,8 @@ from jobs.transitions import Claim, Moment
 
 logger = logging.getLogger(__name__)
 
+DICE = random.SystemRandom()
+"""Not the generator that tasks use: one of them may have seeded it, and then all retries would come at once."""
 FINISH_PATIENCE = 300.0
 """Seconds an outcome waits for the database, where no lease's end comes first."""
 
@@ -109,7 +111,7 @@ def _success(outcome: Succeeded) -> _Success:
 
 
 def _failure(claim: Claim, failed: Failed) -> _Failure:
-    return _Failure(failed, retry.decide(claim.rules, claim.retries, failed, random.random), claim.retries)
+    return _Failure(failed, retry.decide(claim.rules, claim.retries, failed, DICE.random), claim.retries)
 
 
 def _kind(failed: Failed) -> AttemptOutcome:

@@ -6,8 +6,10 @@ Told by the worker's parent, which saw it, or by rescue, which found it.
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from jobs import transitions
 from jobs.conf import conf
@@ -25,6 +27,22 @@ TIME_LIMIT = frozenset({"TimeLimitExceeded", "SoftTimeLimitExceeded"})
 
 
 @dataclass(frozen=True, slots=True)
+class Teller:
+    """Who tells of an attempt: a worker, and the process of it that has ended, where one is known.
+
+    What it held may have been a doubled message, of an attempt that another process executes.
+    """
+
+    worker_id: UUID
+    pid: int | None = None
+
+    def may_speak(self) -> Q:
+        """The attempts of which it knows: those that nobody executes yet, and its own."""
+        own = Q(worker_id=self.worker_id) if self.pid is None else Q(worker_id=self.worker_id, pid=self.pid)
+        return Q(state=State.QUEUED) | own
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What follows a loss: fail with `failure`, or another attempt after `delay` seconds; and what else to write."""
 
@@ -35,36 +53,38 @@ class Verdict:
     changes: dict[str, object]
 
 
-def lose(ticket: Ticket, error: str, now: Moment = None, *, delay: float = 0.0) -> bool:
+def lose(ticket: Ticket, error: str, now: Moment = None, *, delay: float = 0.0, by: Teller | None = None) -> bool:
     """The attempt's process or worker died. It costs no retry; the third time the run is set aside as poison."""
     with transaction.atomic():
-        run = _lock(ticket)
+        run = _lock(ticket, by)
         return run is not None and _write(run, _lost(run, error, delay), now)
 
 
-def give_back(ticket: Ticket, reason: str, now: Moment = None) -> bool:
+def give_back(ticket: Ticket, reason: str, now: Moment = None, *, by: Teller | None = None) -> bool:
     """The attempt's worker stops before its end: another attempt at once, at no cost."""
     with transaction.atomic():
-        run = _lock(ticket)
+        run = _lock(ticket, by)
         return run is not None and _write(run, Verdict(Outcome.GIVEN_BACK, reason, reason, 0.0, {}), now)
 
 
-def unknown_task(ticket: Ticket, worker_name: str, now: Moment = None) -> bool:
+def unknown_task(ticket: Ticket, worker_name: str, now: Moment = None, *, by: Teller | None = None) -> bool:
     """The worker does not know the run's task, as during a deploy: tried again, ever more rarely, then failed."""
     with transaction.atomic():
-        run = _lock(ticket)
+        run = _lock(ticket, by)
         return run is not None and _write(run, _unknown(run, worker_name), now)
 
 
-def time_out(ticket: Ticket, error: str, now: Moment = None, *, delay: float = 0.0) -> bool:
+def time_out(ticket: Ticket, error: str, now: Moment = None, *, delay: float = 0.0, by: Teller | None = None) -> bool:
     """The attempt was killed at its hard limit: its retry policy decides. `delay` is the least wait."""
     with transaction.atomic():
-        run = _lock(ticket)
+        run = _lock(ticket, by)
         return run is not None and _write(run, _timed_out(run, error, delay), now)
 
 
-def _lock(ticket: Ticket) -> Run | None:
+def _lock(ticket: Ticket, by: Teller | None) -> Run | None:
     attempts = Run.objects.filter(pk=ticket.run_id, attempt=ticket.attempt, state__in=WITH_WORKERS)
+    if by is not None:
+        attempts = attempts.filter(by.may_speak())
     return attempts.select_related("job").select_for_update(of=("self",)).first()
 
 
@@ -138,6 +158,7 @@ def _record(run: Run, verdict: Verdict, now: Moment) -> None:
 
 def deadline_passed(run: Run, now: datetime) -> bool:
     """Rescue found the run past its deadline on a living worker that did not enforce the hard limit."""
-    # The worker kills what no longer belongs to it at its next heartbeat, so the next attempt waits for two of them.
+    # The worker kills what no longer belongs to it when two heartbeats in a row have found it so; a lease has room for
+    # one of them to fail, and who cannot renew that kills everything.
     error = f"no outcome by its deadline of {run.deadline_at:%Y-%m-%d %H:%M:%S} UTC"
-    return time_out(Ticket(run.pk, run.attempt), error, now, delay=2 * conf().heartbeat)
+    return time_out(Ticket(run.pk, run.attempt), error, now, delay=conf().lease)

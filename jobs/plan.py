@@ -20,6 +20,9 @@ from jobs.tick_rules.adjustments import run_early
 
 logger = logging.getLogger(__name__)
 
+MOST_BURSTS = 200
+"""What an edit leaves owed is what was due within the grace. More than this comes from a row that makes no sense."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
@@ -83,8 +86,15 @@ def _settle(job: Job, now: datetime) -> None:
         return
     before = job.schedule_in_force()
     upcoming: datetime | None = job.next_run_at
+    bursts = 0
     while upcoming is not None and upcoming <= job.owed_until:
-        upcoming = emit([(job, before, upcoming, job.owed_until)], now).upcoming[job.pk]
+        if bursts == MOST_BURSTS:
+            raise ValueError(f"owed_until: too many ticks are due until {job.owed_until:%Y-%m-%d %H:%M:%S} UTC")
+        bursts += 1
+        emitted = emit([(job, before, upcoming, job.owed_until)], now)
+        if job in emitted.broken:
+            raise emitted.broken[job]
+        upcoming = emitted.upcoming[job.pk]
 
 
 def _first_tick(job: Job, now: datetime, early: Collection[datetime]) -> datetime | None:

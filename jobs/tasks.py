@@ -6,6 +6,7 @@ A message without one is an ordinary Celery task and is left alone.
 """
 
 import threading
+from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from jobs.policies.outcomes import Failed, Outcome, Succeeded
 from jobs.policies.templates import TemplateError
 from jobs.task_outcomes import AskedRetry, mismatch, one_line, outcome_of, raise_for_celery
 from jobs.transitions import Claim, Claimant, Ticket
+from jobs.worker.clean_room import ROOM, one_process
+from jobs.worker.lease_clock import LEASE_CLOCK
 from jobs.worker.shield import exposed, shielded
 
 
@@ -37,6 +40,7 @@ class JobTask(DjangoTask[Any, Any]):
         with shielded():
             body = _Body(self)
             conclusion = execute(ticket, self.name, _claimant(self.request), body)
+            ROOM.end_if_lost()
         if conclusion is None:
             raise Ignore
         if body.error is None and conclusion.won:
@@ -83,6 +87,9 @@ class _Body:
         self.message = ""
 
     def __call__(self, claim: Claim) -> Outcome:
+        if LEASE_CLOCK.over:
+            # The claim's answer has taken so long that the run may be another worker's by now; rescue knows.
+            raise Ignore
         try:
             claim = filled_in(claim)
         except TemplateError as error:
@@ -107,8 +114,8 @@ class _Body:
         return Failed(self.message, retryable=False)
 
     def _run(self, claim: Claim) -> Any:
-        with exposed():
-            value = self.task.run(*claim.args, **claim.kwargs)
+        with one_process(), ROOM.entered(self.task.name), exposed():
+            value = copy_context().run(self.task.run, *claim.args, **claim.kwargs)
         asked = getattr(self.task.request, "carillon_asked", None)
         if asked is not None:
             raise asked

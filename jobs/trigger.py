@@ -276,12 +276,19 @@ def _known(job: Job, keys: Collection[str]) -> dict[UUID | str, Run]:
     return {_name(run): run for run in runs}
 
 
+def _split(split: fan_out.FanOutOf, job: Job, birth: Birth) -> list[Birth]:
+    try:
+        return split(job, birth) if birth.trigger is Trigger.MANUAL else [birth]
+    except ValueError as error:
+        raise RequestRefused("job", str(error)) from error
+
+
 def _placed(job: Job, births: Sequence[Birth], now: datetime) -> list[Birth]:
     """The births, split as the job's ticks are, those that are due at once with their place in the job's line."""
     line = lines([job], now)[job.pk]
     split = fan_out.load([job], now)
     for birth in births:
-        runs = split(job, birth) if birth.trigger is Trigger.MANUAL else [birth]
+        runs = _split(split, job, birth)
         if runs[0].state is State.SKIPPED:
             line.set_down(runs)
         elif birth.due_at is None or birth.due_at <= now:

@@ -4,11 +4,12 @@ import ctypes
 import json
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any, Never
 
-from celery import Task, shared_task
+from celery import Task, bootsteps, shared_task, signals
 from celery.exceptions import Ignore, Reject
 
 from jobs.current import current_run
@@ -26,6 +27,20 @@ def witness(event: str) -> None:
     }
     with Path(os.environ["WITNESS"]).open("ab", buffering=0) as file:
         file.write(json.dumps(line).encode() + b"\n")
+
+
+class Hang(bootsteps.StartStopStep):
+    """A part of the worker whose stop never ends."""
+
+    def stop(self, worker: Any) -> None:
+        threading.Event().wait()
+
+
+@signals.celeryd_init.connect(weak=False)
+def hang_in_shutdown(instance: Any, **_: Any) -> None:
+    """Let the worker hang, if the test wants it."""
+    if "HANG_IN_SHUTDOWN" in os.environ:
+        instance.app.steps["worker"].add(Hang)
 
 
 @shared_task(name="probe.note")

@@ -15,6 +15,8 @@ def _run_now(job: Job, _: Operator) -> Told:
         run = trigger.run_now(job.pk, database_now())
     except Job.DoesNotExist:
         return Told.lost("nothing was run, the job has been deleted")
+    except trigger.RequestRefused as refused:
+        return Told.lost(f"nothing was run: {refused.why}")
     if run.state == State.SKIPPED:
         return Told.partly(f"skipped, because {run.reason}", run)
     if run.state == State.WAITING:

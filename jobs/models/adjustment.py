@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from jobs.models.choices import Adjust
 from jobs.models.fields import JSONArrayField, JSONObjectField, refuse_what_postgres_refuses
 from jobs.models.job import Job
+from jobs.models.moments import readable
 
 
 class Adjustment(models.Model):
@@ -48,6 +49,7 @@ class Adjustment(models.Model):
                 | (~models.Q(action=Adjust.SNOOZE) & models.Q(moved_to__isnull=True)),
                 name="adjustment_moved_later",
             ),
+            readable("adjustment_moments", "first", "last", "moved_to"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from jobs.models.choices import BackfillOrder, BackfillState, Redo
 from jobs.models.job import Job
+from jobs.models.moments import readable
 
 MOST_AT_ONCE = 1000
 
@@ -51,6 +52,7 @@ class Backfill(models.Model):
                 name="backfill_choices_known",
             ),
             models.CheckConstraint(condition=models.Q(at_once__gte=1), name="backfill_at_once_from_1"),
+            readable("backfill_moments", "first", "last", "position"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from jobs import calendars, schedules
 from jobs.models.calendar_queries import CalendarQuerySet, PartQuerySet, later, touch
+from jobs.models.moments import readable
 from jobs.models.validate_calendar import blackout_problems, calendar_problems, freeze_problems
 
 LONGEST_BLACKOUT = 31 * 24 * 60
@@ -134,7 +135,8 @@ class Freeze(Part):
     class Meta:
         ordering = ["starts_at"]
         constraints = [
-            models.CheckConstraint(condition=models.Q(starts_at__lt=models.F("ends_at")), name="freeze_begins_first")
+            models.CheckConstraint(condition=models.Q(starts_at__lt=models.F("ends_at")), name="freeze_begins_first"),
+            readable("freeze_moments", "starts_at", "ends_at"),
         ]
 
     def __str__(self) -> str:
@@ -172,6 +174,8 @@ class Blackout(Part):
             raise ValidationError(errors)
 
     def value(self, timezone: str) -> calendars.Blackout:
-        """The stretches in the zone of the calendar; ValueError when the schedule is wrong."""
+        """The stretches in the zone of the calendar; ValueError when the schedule or the length is wrong."""
         schedule = schedules.parse(self.schedule, timezone, key=self.reason)
+        if not 1 <= self.minutes <= LONGEST_BLACKOUT:  # no form lets that through, but a row may hold it
+            raise ValueError(f"blackout {self.reason}: minutes: {self.minutes} is not in 1-{LONGEST_BLACKOUT}")
         return calendars.Blackout(schedule, timedelta(minutes=self.minutes), self.reason)

@@ -1,7 +1,7 @@
 """JSON columns that hold what a call takes: a list, or an object."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -47,6 +47,28 @@ def refuse_what_postgres_refuses(value: Any) -> None:
             raise ValidationError("must not contain the NUL character")
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise ValidationError("must not contain half of a surrogate pair")
+
+
+def unstorable_texts(row: models.Model, exclude: Collection[str]) -> dict[str, Any]:
+    """The text fields of a row with what PostgreSQL cannot hold, and why. Forms look for it; Django's models do not."""
+    errors: dict[str, Any] = {}
+    for field in row._meta.concrete_fields:
+        if isinstance(field, (models.CharField, models.TextField)) and field.name not in exclude:
+            try:
+                refuse_what_postgres_refuses(str(getattr(row, field.attname)))
+            except ValidationError as error:
+                errors[field.name] = error
+    return errors
+
+
+def is_readable(row: models.Model, name: str) -> bool:
+    """Whether the field holds a value of its type, be it refused or not."""
+    field: Any = row._meta.get_field(name)
+    value = getattr(row, field.attname)
+    try:
+        return bool(field.to_python(value) == value)
+    except ValidationError:
+        return False
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The table of jobs: what to run and when, and by which rules."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,12 +12,13 @@ from django.db.models.functions import Now
 from jobs import schedules
 from jobs.models.breaker import Breaker
 from jobs.models.choices import Circuit, FanOut, Gap, Missed, OnCalendar, Overlap, Repeated, RetryPolicy, UpstreamRule
-from jobs.models.fields import JSONArrayField, JSONObjectField
+from jobs.models.fields import JSONArrayField, JSONObjectField, is_readable, unstorable_texts
 from jobs.models.job_limits import Limits
 from jobs.models.job_planning import Planning
 from jobs.models.job_retries import Retrying
 from jobs.models.job_ticks import TickRules
 from jobs.models.job_timing import Timing, default_timezone
+from jobs.models.moments import readable
 from jobs.models.units import YEAR
 from jobs.models.validation import problems_of
 from jobs.querysets import JobQuerySet, replanning
@@ -97,6 +98,7 @@ class Job(Timing, TickRules, Retrying, Limits, Breaker, Planning):
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = JobQuerySet.as_manager()
+    _unreadable = False
 
     class Meta:
         ordering = ["name"]
@@ -124,6 +126,9 @@ class Job(Timing, TickRules, Retrying, Limits, Breaker, Planning):
                 & models.Q(upstream_rule__in=UpstreamRule.values)
                 & models.Q(fan_out__in=FanOut.values),
                 name="job_policies_known",
+            ),
+            readable(
+                "job_moments", "starts_at", "ends_at", "next_run_at", "planned_from", "owed_until", "adjusted_until"
             ),
         ]
 
@@ -156,8 +161,23 @@ class Job(Timing, TickRules, Retrying, Limits, Breaker, Planning):
             calendar=self.business_days(self.planned_schedule),
         )
 
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """As Django's, which keeps the values that it refuses; and refuse what the database could not hold."""
+        errors = unstorable_texts(self, exclude or ())
+        self._unreadable = bool(errors)
+        try:
+            super().clean_fields(exclude=exclude)
+        except ValidationError as error:
+            # `clean` must not meet values of another type.
+            self._unreadable |= not all(is_readable(self, name) for name in error.error_dict)
+            errors = error.error_dict | errors
+        if errors:
+            raise ValidationError(errors)
+
     def clean(self) -> None:
         """Refuse what could never run, naming the field."""
+        if self._unreadable:
+            return
         if errors := problems_of(self):
             raise ValidationError(errors)
 

@@ -6,6 +6,9 @@ from django.db import models
 from jobs.models.choices import FanOut, Missed, Overlap, UpstreamRule
 from jobs.models.units import YEAR
 
+MOST_SHARDS = 1000
+MOST_MADE_UP = 10_000
+
 
 class TickRules(models.Model):
     """The fields by which a tick becomes runs, or does not."""
@@ -33,7 +36,7 @@ class TickRules(models.Model):
         "most made up for",
         default=100,
         db_default=100,
-        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_MADE_UP)],
         help_text="How many missed ticks are run at most, where all of them are; the earliest go first.",
     )
     grace = models.PositiveIntegerField(
@@ -60,7 +63,7 @@ class TickRules(models.Model):
     shards = models.PositiveSmallIntegerField(
         default=2,
         db_default=2,
-        validators=[MinValueValidator(2), MaxValueValidator(1000)],
+        validators=[MinValueValidator(2), MaxValueValidator(MOST_SHARDS)],
         help_text="How many runs a tick makes, where it makes shards.",
     )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from jobs.births import Birth, new_run_id
 from jobs.models import Job, Worker
 from jobs.models.choices import FanOut
+from jobs.models.job_ticks import MOST_SHARDS
 from jobs.states import State
 
 FanOutOf = Callable[[Job, Birth], list[Birth]]
@@ -21,6 +22,8 @@ def load(jobs: Sequence[Job], now: datetime) -> FanOutOf:
         if birth.state in (State.SKIPPED, State.MISSED) or job.fan_out == FanOut.ONE:
             return [birth]
         if job.fan_out == FanOut.SHARDS:
+            if not 1 <= job.shards <= MOST_SHARDS:  # no form lets that through, but a row may hold it
+                raise ValueError(f"shards: {job.shards} is not in 1-{MOST_SHARDS}")
             return _shards(birth, job.shards, now)
         return _one_each(birth, [worker for worker in workers if job.queue in worker.queues], job, now)
 

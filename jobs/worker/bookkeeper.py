@@ -3,6 +3,7 @@ writes what only the parent saw. It works whatever the pool or the broker does.
 """
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_PAUSE = 1.0
 FAREWELL_PATIENCE = 5.0
+SHUTDOWN_PATIENCE = 10.0
+"""Seconds a worker that shuts down may execute nothing, and not end."""
 
 
 class Bookkeeper(threading.Thread):
@@ -40,6 +43,7 @@ class Bookkeeper(threading.Thread):
         self._suspects: frozenset[Ticket] = frozenset()
         self._stopping = False
         self._away = False
+        self._idle_since: float | None = None
 
     @property
     def registered(self) -> bool:
@@ -61,6 +65,10 @@ class Bookkeeper(threading.Thread):
         self._news.put(None)
         self.join(FAREWELL_PATIENCE)
         self._pool.kill_everything()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Give back what the ledger has running here, and remove the worker's row."""
         try:
             for ticket in lease.executing(self.worker_id):
                 GivenBack(ticket, self.worker_name).write()
@@ -109,6 +117,7 @@ class Bookkeeper(threading.Thread):
         LEASE_CLOCK.stop_at(asked_at + conf().lease - conf().lease_margin)
         self._due = asked_at + conf().heartbeat
         self._compare()
+        self._end_hung_shutdown()
 
     def _renew(self) -> bool:
         executing, running = self._pool.active_runs(), len(self._pool.active_requests())
@@ -134,6 +143,22 @@ class Bookkeeper(threading.Thread):
             logger.warning("stopping runs that are not ours any more: killed %s", self._pool.kill_runs(doomed))
         for ticket in found.unknown_here & certain:
             losses.lose(ticket, "no process of its worker executes it")
+
+    def _end_hung_shutdown(self) -> None:
+        """End the process if its shutdown does not come to an end though nothing executes any more.
+
+        Celery's pool has been seen to wait for ever for a message that it had fetched and never handed on. A deploy
+        would hang until its supervisor kills the worker; what it has fetched is lost either way, and sent again.
+        """
+        if not self.draining or self._pool.active_requests():
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = steady_now()
+        elif steady_now() - self._idle_since >= SHUTDOWN_PATIENCE:
+            logger.error("this worker hangs in its shutdown with nothing to do: it ends itself")
+            self._pool.kill_everything()
+            self._leave()
+            os._exit(os.EX_OK)
 
     def _database_is_away(self, error: Exception) -> None:
         connection.close()

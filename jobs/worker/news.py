@@ -6,6 +6,7 @@ from uuid import UUID
 from celery.worker import state
 
 from jobs import control, losses
+from jobs.losses import Teller
 from jobs.transitions import Ticket
 
 
@@ -15,9 +16,10 @@ class Lost:
 
     ticket: Ticket
     error: str
+    by: Teller | None = None
 
     def write(self) -> None:
-        losses.lose(self.ticket, self.error)
+        losses.lose(self.ticket, self.error, by=self.by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,10 @@ class GivenBack:
 
     ticket: Ticket
     worker_name: str
+    by: Teller | None = None
 
     def write(self) -> None:
-        losses.give_back(self.ticket, f"given back: the worker {self.worker_name} was stopped")
+        losses.give_back(self.ticket, f"given back: the worker {self.worker_name} was stopped", by=self.by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,10 @@ class TimedOut:
 
     ticket: Ticket
     error: str
+    by: Teller | None = None
 
     def write(self) -> None:
-        losses.time_out(self.ticket, self.error)
+        losses.time_out(self.ticket, self.error, by=self.by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,10 @@ class UnknownTask:
 
     ticket: Ticket
     worker_name: str
+    by: Teller | None = None
 
     def write(self) -> None:
-        losses.unknown_task(self.ticket, self.worker_name)
+        losses.unknown_task(self.ticket, self.worker_name, by=self.by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,11 @@ def _already(run_id: UUID) -> None:
     """The workers know."""
 
 
-def process_ended(ticket: Ticket, worker_name: str, error: str) -> Lost | GivenBack:
+def process_ended(ticket: Ticket, worker_name: str, error: str, by: Teller | None) -> Lost | GivenBack:
     """The end of a process: a loss, unless the worker itself is ending its processes."""
     if state.should_terminate is not None:
-        return GivenBack(ticket, worker_name)
-    return Lost(ticket, error)
+        return GivenBack(ticket, worker_name, by)
+    return Lost(ticket, error, by)
 
 
 News = Lost | GivenBack | TimedOut | UnknownTask | Revoked

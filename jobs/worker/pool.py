@@ -9,7 +9,8 @@ from uuid import UUID
 from celery.worker import WorkController, state
 from celery.worker.request import Request
 
-from jobs.broker import ATTEMPT
+from jobs.broker import ATTEMPT, WORKER
+from jobs.losses import Teller
 from jobs.transitions import Ticket
 
 
@@ -17,6 +18,13 @@ def ticket_of(request: Request) -> Ticket | None:
     """The attempt that a request executes, or None for an ordinary Celery task."""
     attempt = request.request_dict.get(ATTEMPT)
     return Ticket(UUID(request.id), attempt) if isinstance(attempt, int) else None
+
+
+def teller_of(request: Request) -> Teller | None:
+    """Who executes a request, as far as it is known: its process, unless that is this one."""
+    worker_id = request.request_dict.get(WORKER)
+    pid: Any = request.worker_pid
+    return None if worker_id is None else Teller(UUID(worker_id), None if pid == os.getpid() else pid)
 
 
 class Pool:
@@ -42,11 +50,13 @@ class Pool:
         pairs = ((ticket_of(request), request) for request in self.active_requests())
         return {ticket: request for ticket, request in pairs if ticket is not None}
 
-    def runs_without_process(self) -> list[Ticket]:
-        """The attempts whose process has ended, but which Celery's own parent has not noticed yet."""
+    def runs_without_process(self) -> dict[Ticket, Teller | None]:
+        """The attempts whose process has ended, but which Celery's own parent has not noticed yet; and that process."""
         pids = self._pids()
-        processes: dict[Ticket, Any] = {ticket: run.worker_pid for ticket, run in self.active_runs().items()}
-        return [ticket for ticket, pid in processes.items() if pid in pids and _has_ended(pid)]
+        processes: list[tuple[Request, Any]] = [(run, run.worker_pid) for run in self.active_requests()]
+        ended = [run for run, pid in processes if pid in pids and _has_ended(pid)]
+        pairs = ((ticket_of(run), teller_of(run)) for run in ended)
+        return {ticket: teller for ticket, teller in pairs if ticket is not None}
 
     def kill_runs(self, tickets: Collection[Ticket]) -> int:
         """Kill the processes that execute these attempts; how many were killed."""

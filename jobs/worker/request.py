@@ -8,7 +8,7 @@ from celery.worker.request import Request
 from jobs.broker import WORKER, WORKER_NAME
 from jobs.worker import bookkeeper
 from jobs.worker.news import TimedOut, process_ended
-from jobs.worker.pool import ticket_of
+from jobs.worker.pool import teller_of, ticket_of
 
 
 class JobRequest(Request):
@@ -36,8 +36,9 @@ class JobRequest(Request):
         ticket, keeper = ticket_of(self), bookkeeper.current()
         if ticket is None or keeper is None:
             return
+        by = teller_of(self)
         error = getattr(error, "exc", error)  # billiard wraps an exception that carries its traceback as text
         if isinstance(error, TimeLimitExceeded):
-            keeper.tell(TimedOut(ticket, f"killed at the hard limit of {error.args[0]} s"))
+            keeper.tell(TimedOut(ticket, f"killed at the hard limit of {error.args[0]} s", by))
         elif isinstance(error, (WorkerLostError, SystemExit, KeyboardInterrupt)):
-            keeper.tell(process_ended(ticket, keeper.worker_name, f"its process ended: {error}"))
+            keeper.tell(process_ended(ticket, keeper.worker_name, f"its process ended: {error}", by))

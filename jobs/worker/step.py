@@ -15,8 +15,10 @@ from celery.worker import WorkController, state
 
 from jobs.broker import ATTEMPT
 from jobs.lease import Registration
+from jobs.losses import Teller
 from jobs.transitions import Ticket
 from jobs.worker import bookkeeper
+from jobs.worker.clean_room import ROOM
 from jobs.worker.news import News, Revoked, UnknownTask, process_ended
 from jobs.worker.pool import Pool
 from jobs.worker.watchdog import Watchdog, watch_this_process
@@ -42,12 +44,12 @@ class LeaseStep(bootsteps.StartStopStep):
         bookkeeper.install(keeper)
         keeper.start()
         atexit.register(_farewell, keeper, os.getpid())
-        Watchdog(pool, lambda ticket: keeper.tell(_death(ticket, keeper.worker_name))).start()
+        Watchdog(pool, lambda ticket, by: keeper.tell(_death(ticket, keeper.worker_name, by))).start()
         _await_registration(keeper)
 
 
-def _death(ticket: Ticket, worker_name: str) -> News:
-    return process_ended(ticket, worker_name, "its process was killed")
+def _death(ticket: Ticket, worker_name: str, by: Teller | None) -> News:
+    return process_ended(ticket, worker_name, "its process was killed", by)
 
 
 def _await_registration(keeper: bookkeeper.Bookkeeper) -> None:
@@ -81,6 +83,7 @@ def connect() -> None:
     """Connect to Celery's signals; once, when Django is ready."""
     signals.celeryd_init.connect(_add_step, weak=False)
     signals.worker_process_init.connect(watch_this_process, weak=False)
+    signals.worker_process_init.connect(ROOM.open, weak=False)
     signals.worker_shutting_down.connect(_draining, weak=False)
     signals.task_unknown.connect(_unknown, weak=False)
     signals.task_revoked.connect(_revoked, weak=False)
@@ -99,7 +102,8 @@ def _draining(**_: Any) -> None:
 def _unknown(message: Any, **_: Any) -> None:
     keeper, attempt = bookkeeper.current(), message.headers.get(ATTEMPT)
     if keeper is not None and isinstance(attempt, int):
-        keeper.tell(UnknownTask(Ticket(UUID(message.headers["id"]), attempt), keeper.worker_name))
+        ticket, by = Ticket(UUID(message.headers["id"]), attempt), Teller(keeper.worker_id)
+        keeper.tell(UnknownTask(ticket, keeper.worker_name, by))
 
 
 def _revoked(request: Any, **_: Any) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from jobs.current import is_executing
+from jobs.losses import Teller
 from jobs.transitions import Ticket
 from jobs.worker.lease_clock import LEASE_CLOCK
 from jobs.worker.pool import Pool
@@ -24,7 +25,7 @@ PAUSE = 0.2
 class Watchdog(threading.Thread):
     """Watches the lease clock from the parent and kills in time."""
 
-    def __init__(self, pool: Pool, tell: Callable[[Ticket], None]) -> None:
+    def __init__(self, pool: Pool, tell: Callable[[Ticket, Teller | None], None]) -> None:
         super().__init__(name="carillon-watchdog", daemon=True)
         self._pool = pool
         self._tell = tell
@@ -42,10 +43,10 @@ class Watchdog(threading.Thread):
                 logger.warning("the lease is renewed: runs may execute again")
 
     def _look_for_deaths(self) -> None:
-        dead = set(self._pool.runs_without_process())
-        for ticket in dead - self._told:
-            self._tell(ticket)
-        self._told = dead
+        dead = self._pool.runs_without_process()
+        for ticket in dead.keys() - self._told:
+            self._tell(ticket, dead[ticket])
+        self._told = set(dead)
 
     def _fence(self) -> None:
         """At first every process that may execute a run, then those that begin one nevertheless."""

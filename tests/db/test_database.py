@@ -3,11 +3,12 @@
 import logging
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
 
 from jobs import database
 from jobs.clock import database_now
-from jobs.database import clean_connection, persist
+from jobs.database import Session, clean_connection, persist
+from jobs.models import Job
 from tests.connections import cut_this_connection
 from tests.factories import make_job
 
@@ -107,3 +108,59 @@ def test_the_clock_is_aware_in_utc_and_moves_within_a_transaction() -> None:
     first, second = database_now(), database_now()
     assert first.utcoffset() is not None
     assert first < second
+
+
+def test_a_spoilt_session_is_replaced_once(caplog: pytest.LogCaptureFixture) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET search_path = nowhere")
+    assert persist(lambda _: Job.objects.count(), 5) == 0
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "the connection may be spoilt, trying again on a new one"
+    ]
+
+
+def test_a_statement_that_is_wrong_on_every_connection_is_given_up() -> None:
+    calls: list[bool] = []
+
+    def step(again: bool) -> None:
+        calls.append(again)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nonsense")
+
+    with pytest.raises(ProgrammingError, match="nonsense"):
+        persist(step, 5)
+    assert calls == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("statement", "changes"),
+    [
+        ("SET statement_timeout = 1", True),
+        ("  set\n search_path TO nowhere", True),
+        ("SELECT set_config('search_path', 'nowhere', false)", True),
+        ("SELECT pg_advisory_lock(1)", True),
+        ("LISTEN something", True),
+        ("CREATE TEMP TABLE jobs_run (id int)", True),
+        ("SET LOCAL statement_timeout = 1", False),
+        ("SET TRANSACTION READ ONLY", False),
+        ("UPDATE jobs_job SET description = 'SET'", False),
+        ("SELECT 'settled'", False),
+    ],
+)
+def test_a_statement_that_changes_the_session_is_noticed(statement: str, changes: bool) -> None:
+    with Session().watched() as session, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert session.changed is changes
+    assert connection.execute_wrappers == []
+    before = backend()
+    clean_connection(anew=session.changed)
+    one()
+    assert (backend() != before) is changes
+
+
+def test_a_connection_that_was_closed_inside_a_transaction_is_usable_again() -> None:
+    transaction.atomic().__enter__()
+    connection.close()
+    clean_connection()
+    assert one() == 1
+    assert not connection.in_atomic_block

@@ -1,6 +1,7 @@
 """Finish: the outcome is written once, with its cost, by the attempt that owns the run."""
 
 import os
+import random
 from datetime import timedelta
 
 import pytest
@@ -160,3 +161,13 @@ def test_an_outcome_whose_commit_was_not_heard_of_is_recognised_as_written(outco
     assert cut_after(claim, worker, outcome).won
     assert Attempt.objects.count() == (1 if isinstance(outcome, Failed) else 0)
     assert reload(run).attempt == (2 if isinstance(outcome, Failed) else 1)
+
+
+@pytest.mark.django_db
+def test_a_task_that_seeds_the_random_numbers_does_not_make_all_retries_come_at_once() -> None:
+    delays = set()
+    for _ in range(3):
+        _, claim = running_run(retry_policy="fixed", retry_delay=1000, max_retries=3)
+        random.seed(7)
+        delays.add(finish(claim, Failed("no luck"), NOON).delay)
+    assert len(delays) == 3

@@ -233,8 +233,8 @@ def test_an_attempt_past_its_deadline_on_a_living_worker_is_ended_by_the_retry_p
     assert end_overdue(deadline + SECOND) == 1
     run = reload(run)
     assert (run.state, run.attempt, run.retries) == (State.SCHEDULED, 2, 1)
-    # Two heartbeats: the worker learns at its next one that it has to kill what it still executes.
-    assert run.due_at == deadline + 11 * SECOND
+    # A lease: within it the worker has noticed, at two heartbeats, that it has to kill what it still executes.
+    assert run.due_at == deadline + 16 * SECOND
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.error) == ("timed_out", "no outcome by its deadline of 2026-07-01 12:02:20 UTC")
 

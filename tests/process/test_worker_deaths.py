@@ -18,6 +18,7 @@ from jobs.models.attempt import Outcome
 from jobs.states import State
 from jobs.trigger import run_now
 from scheduler_project.embedded.postgres import Postgres
+from scheduler_project.embedded.redis import Redis as RedisServer
 from tests.factories import make_job
 from tests.process.system import Program, System
 from tests.waiting import wait_until
@@ -58,6 +59,21 @@ def test_a_killed_pool_process_is_noticed_within_5_seconds(system: System) -> No
     assert (run.attempt, run.losses, run.retries) == (2, 1, 0)
     assert_no_overlap(system)
     assert worker.running
+
+
+def test_a_killed_pool_process_is_noticed_while_redis_is_frozen(system: System, redis_server: RedisServer) -> None:
+    """Celery's own look at its processes then waits for Redis."""
+    system.worker()
+    run = start_nap(system)
+    redis_server.pause()
+    try:
+        time.sleep(4)  # until an event of the worker's waits for Redis
+        os.kill(system.seen("start")[0]["pid"], signal.SIGKILL)
+        wait_until(run.attempts.exists, 2.5, "the loss is in the ledger")
+    finally:
+        redis_server.resume()
+    assert succeeded(system, run, 30).losses == 1
+    assert_no_overlap(system)
 
 
 def test_a_killed_worker_is_noticed_within_17_seconds(system: System) -> None:

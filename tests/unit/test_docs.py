@@ -59,7 +59,7 @@ def test_the_times_in_the_readme_are_the_defaults() -> None:
 def test_no_file_is_longer_than_one_idea() -> None:
     sources = [
         path
-        for top in ("jobs", "scheduler_project", "examples", "tests", "deploy")
+        for top in ("jobs", "scheduler_project", "examples", "tests", "chaos", "bench", "deploy")
         for path in (ROOT / top).rglob("*.py")
         if path.parent.name != "migrations"
     ]

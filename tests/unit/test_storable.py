@@ -110,3 +110,25 @@ def test_a_shortened_text_is_one_that_postgresql_holds(text: str) -> None:
     shortened = shorten(text)
     assert "\x00" not in shortened
     shortened.encode()
+
+
+def test_of_a_vast_result_no_json_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.storable.as_json", lambda _: pytest.fail("JSON was made of it"))
+    text, note = storable("é" * 20_000_000)
+    assert (text[:3], text[-len(CUT) :], len(text)) == ("ééé", CUT, 16_384 + len(CUT))
+    assert note == "the result is cut: it has more than 16,384,000 characters"
+    part = "x" * 1_000_000
+    for vast in ([part] * 17, {"a": {"b": (part,) * 17}}, [0] * 17_000_000, b"x" * 17_000_000):
+        assert storable(vast)[0].startswith(f"<{type(vast).__name__} of ")
+
+
+def test_what_contains_itself_is_not_vast() -> None:
+    ring: list[Any] = [1]
+    ring.append(ring)
+    assert storable(ring) == ("[1, [...]]", "the result is not JSON; its text is kept")
+
+
+def test_a_long_text_is_cut_before_it_is_made_fit() -> None:
+    long = "\x00\ud800" * 20_000
+    assert shorten(long) == "\N{SYMBOL FOR NULL}?" * 8_192 + CUT
+    assert shorten(long, keep_end=True) == CUT + "\N{SYMBOL FOR NULL}?" * 8_192
