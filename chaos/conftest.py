@@ -14,6 +14,8 @@ from tests.process.conftest import redis
 
 __all__ = ["redis"]
 
+HERE = Path(__file__).parent
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_option(parser)
@@ -21,11 +23,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=1, help="from which the soak draws its faults")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A scenario may take longer than a test; and a soak as long as it was told to."""
+    """Mark the scenarios among all tests. One may take longer than a test; and a soak as long as it was told to."""
     for item in items:
-        item.add_marker(pytest.mark.scenario)
-        item.add_marker(pytest.mark.timeout(300 + 60 * config.getoption("--minutes") * ("soak" in item.path.parts)))
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.scenario)
+            soak = 60 * config.getoption("--minutes") * ("soak" in item.path.parts)
+            item.add_marker(pytest.mark.timeout(300 + soak))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
