@@ -86,6 +86,7 @@ def test_workers_of_an_older_version_do_not_know_the_task(world: World) -> None:
     world.beat()
     world.job()
     wait_until(lambda: len(world.seen("end")) > 5, 60, "runs are executed by those who know the task")
+    world.executes_again(20)
     assert world.finish(within=200).faults() == []
 
 
@@ -118,4 +119,31 @@ def test_after_a_day_without_any_beat_missed_ticks_are_as_the_policy_says(
     assert 144 <= ticks <= 146
     assert made_up == expected
     Job.objects.filter(pk=job.pk).update(enabled=False)
+    assert world.finish().faults() == []
+
+
+def test_an_edit_takes_effect_within_a_second_while_ticks_go_on(world: World) -> None:
+    world.findings.promise = "6"
+    world.worker()
+    world.beat()
+    world.beat()
+    world.job()
+    edited = make_job(name="edited", task="chaos.work", schedule="0 0 1 1 *", timezone="UTC")
+    mine = Job.objects.filter(pk=edited.pk)
+    wait_until(mine.filter(planned=True).exists, 20, "the job is planned")
+    edited.schedule = "0 0 2 1 *"
+    with world.timed(bar=1):
+        edited.save()
+        wait_until(mine.filter(planned_schedule="0 0 2 1 *").exists, 1, "the edit has taken effect")
+    assert world.finish().faults() == []
+
+
+def test_a_task_that_was_renamed_fails_with_that_reason(world: World) -> None:
+    world.findings.promise = "8"
+    world.worker(carillon={"max_unknown": 3})
+    world.beat()
+    world.job()
+    lost = trigger.run_now(make_job(task="chaos.renamed", enabled=False).pk, database_now())
+    world.recovered("it has failed", Run.objects.filter(pk=lost.pk, state=State.FAILED).exists, 60)
+    assert "no worker knew its task" in Run.objects.get(pk=lost.pk).reason
     assert world.finish().faults() == []

@@ -1,8 +1,10 @@
 """PostgreSQL that restarts, freezes, kills its backends, or is cut off in the worst moment."""
 
 import random
+import subprocess
 import time
 
+import psutil
 import pytest
 from django.db import connection
 
@@ -159,3 +161,29 @@ def test_a_stopped_backend_of_the_leader(world: World) -> None:
     world.recovered("the standby emits", lambda: world.runs_since(hung), 20, bar=4)
     proxy.hole = False
     assert world.finish().faults() == []
+
+
+def test_postgres_can_write_no_further(world: World, postgres_server: Postgres) -> None:
+    """As when its disk is full: no file may grow, so commits fail, and at worst the server ends."""
+    world.findings.promise = "2"
+    running(world)
+    connection.close()
+    _may_grow(postgres_server, "0")
+    time.sleep(8)  # the fault itself
+    if postgres_server.running:
+        _may_grow(postgres_server, "unlimited")
+    else:
+        world.findings.note = "the server had ended and was started again"
+        postgres_server._reap()
+        postgres_server.start()
+    world.executes_again(90)
+    assert world.finish().faults() == []
+
+
+def _may_grow(server: Postgres, size: str) -> None:
+    """To what size its files may grow: told by the server's own account, which alone may do that."""
+    assert server.pid is not None
+    parent = psutil.Process(server.pid)
+    for process in (parent, *parent.children(recursive=True)):
+        prefix = server._account.prefix(server.folder)
+        subprocess.run([*prefix, "prlimit", f"--pid={process.pid}", f"--fsize={size}:"], check=False, cwd="/")

@@ -38,7 +38,7 @@ def test_redis_is_flushed_ten_times(world: World, redis: Redis) -> None:
     assert world.finish().faults() == []
 
 
-@pytest.mark.parametrize("seconds", [5, 30])
+@pytest.mark.parametrize("seconds", [5, 30, 120])
 def test_redis_is_frozen_for(world: World, redis_server: RedisServer, seconds: int) -> None:
     world.findings.promise = "2"
     running(world)
@@ -98,5 +98,16 @@ def test_redis_answers_nobody_but_takes_all(world: World) -> None:
     time.sleep(8)  # the fault itself
     proxy.deaf = False
     proxy.reset()
+    world.executes_again(60)
+    assert world.finish().faults() == []
+
+
+def test_redis_pauses_all_its_clients_and_then_drops_them_each_second(world: World, redis: Redis) -> None:
+    world.findings.promise = "2"
+    running(world)
+    redis.client_pause(5000)
+    for _ in range(10):
+        time.sleep(1)  # the fault itself
+        redis.client_kill_filter(_type="normal", skipme=True)
     world.executes_again(60)
     assert world.finish().faults() == []
