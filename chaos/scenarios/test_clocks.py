@@ -61,6 +61,19 @@ def test_the_machines_clocks_are_an_hour_off_either_way(world: World) -> None:
     assert world.finish().faults() == []
 
 
+def test_the_machines_clocks_jump_ten_minutes_to_and_fro(world: World) -> None:
+    world.findings.promise = "10"
+    jumping = {"SKEW_JUMP": "600"}
+    world.worker(env=skewed(0) | jumping)
+    world.beat(env=skewed(0) | jumping)
+    world.beat(env=skewed(1) | jumping)
+    world.job()
+    world.job(name="flaky", task="chaos.flaky", retry_policy="fixed", retry_delay=1, overlap="skip")
+    with world.timed(bar=30):
+        wait_until(lambda: len(world.seen("end")) > 15, 60, "runs are executed")
+    assert world.finish().faults() == []
+
+
 @pytest.mark.parametrize("seconds", [600, -600])
 def test_the_databases_clock_steps_ten_minutes(world: World, seconds: int) -> None:
     """It decides; so ticks that it jumps over are missed or made up for, and none comes twice when it goes back."""

@@ -20,6 +20,9 @@ from scheduler_project.embedded.redis import Redis as RedisServer
 PAUSE = (2.0, 6.0)
 """Seconds between two faults."""
 SAMPLES = 10
+MOST_MEMORY = 200.0
+"""Megabytes that none of our processes may have; they begin with about a hundred."""
+MOST_CONNECTIONS = 40
 
 
 def test_soak(
@@ -87,7 +90,10 @@ def _sample(victims: Victims) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-            told += f"; {cursor.fetchone()[0]} connections"
+            connections = cursor.fetchone()[0]
+        told += f"; {connections} connections"
+        assert connections < MOST_CONNECTIONS, told
     except (OperationalError, InterfaceError):
         connection.close()
     print(f"{time.strftime('%H:%M:%S')} {told}", file=sys.stderr)
+    assert all(size < MOST_MEMORY for size in memory), told
