@@ -107,9 +107,23 @@ def _check_witness(rows: Sequence[Row], seen: Sequence[Mapping[str, Any]], verdi
         for line in seen
         if line["event"] == "overlap"
     ]
+    verdict.overlapped += _late(seen)
     begun, ended = {run for run, _ in starts}, {line["run"] for line in seen if line["event"] == "end"}
     known = {row.id for row in rows}
     verdict.wrong += [f"run {run} was executed and has no row" for run in sorted(begun - known)]
     for row in rows:
         if row.state == State.SUCCEEDED and row.id not in ended:
             verdict.wrong.append(f"{row.job}, run {row.id}: succeeded, and nobody saw it end")
+
+
+def _late(seen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What an attempt still did after a later one of its run had started."""
+    started: dict[str, int] = {}
+    late = []
+    for line in sorted(seen, key=lambda line: float(line["at"])):
+        attempt = started.get(line["run"], 0)
+        if line["attempt"] < attempt:
+            late.append(f"run {line['run']}: attempt {line['attempt']} went on after attempt {attempt} had started")
+        elif line["event"] == "start":
+            started[line["run"]] = line["attempt"]
+    return late

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from celery import shared_task
 
 from jobs.current import current_run
@@ -32,14 +33,29 @@ def tell(event: str) -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold a lock of the kernel's on the run; that somebody else holds it means that two attempts execute at once."""
+    """Hold a lock of the kernel's on the run; that somebody else holds it means that two attempts execute at once.
+
+    Unless the other is frozen: then it executes nothing, and must never do so again, which the checker looks for.
+    """
     folder = Path(os.environ["WITNESS"]).parent / "locks"
-    with (folder / str(current_run().id)).open("w") as file:
+    with (folder / str(current_run().id)).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell("overlap")
+            file.seek(0)
+            tell("beside a frozen one" if _is_frozen(int(file.read() or 0)) else "overlap")
+        else:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
+
+
+def _is_frozen(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return True  # it has just been killed, and the kernel lets go of its lock at any moment
 
 
 @shared_task(name="chaos.work")

@@ -66,6 +66,7 @@ def _under_fault(victims: Victims, chance: random.Random, seconds: float) -> Cou
             _sample(victims)
         name = chance.choice(sorted(FAULTS))
         done[name] += 1
+        print(f"{time.strftime('%H:%M:%S')} {name}", file=sys.stderr)
         FAULTS[name](victims, chance)
     return done
 

@@ -159,7 +159,8 @@ class System:
     def _leader(self) -> Program | None:
         for program in self.programs:
             note = self.folder / "beats" / f"{program.pid}.json"
-            if program.running and note.exists() and json.loads(note.read_text())["role"] == "leader":
+            text = note.read_text() if program.running and note.exists() else ""
+            if text and json.loads(text)["role"] == "leader":  # a note that was just made is empty
                 return program
         return None
 
