@@ -147,8 +147,8 @@ class Bookkeeper(threading.Thread):
     def _end_hung_shutdown(self) -> None:
         """End the process if its shutdown does not come to an end though nothing executes any more.
 
-        Celery's pool has been seen to wait for ever for a message that it had fetched and never handed on. A deploy
-        would hang until its supervisor kills the worker; what it has fetched is lost either way, and sent again.
+        A worker was once seen to hang in Celery's warm shutdown after its last task had ended; why is not known. A
+        deploy would hang until its supervisor kills the worker; what it has fetched is lost either way, and sent again.
         """
         if not self.draining or self._pool.active_requests():
             self._idle_since = None
